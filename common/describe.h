@@ -1,0 +1,51 @@
+/*
+ * describe.h - a decoded call as people read it: path, fd, bytes, and a line of detail.
+ * The analyzer's rows and `frec -v` both come from here. Formats into memory, prints nothing.
+ */
+#ifndef FRZ_DESCRIBE_H
+#define FRZ_DESCRIBE_H
+
+#include "record.h"
+#include "sysent.h"
+
+#define FRZ_DETAIL_MAX 1024
+
+struct frz_desc {
+	const struct frz_sysent *ent;   /* NULL: not in the table */
+	char name[40];                  /* "openat", "io_uring.read", "syscall_512" */
+	int32_t fd;                     /* first fd argument, or the fd returned; -1 none */
+	uint64_t instance;              /* of fd; 0 not known */
+	uint64_t read_instance;         /* fd instances that bytes moved from / to; 0 none */
+	uint64_t write_instance;
+	/* path: what the kernel resolved (of the fd returned or used, or FILE attachment);
+	 * failing that the passed path made absolute by joining it to its directory, with no
+	 * guess about symlinks. path2: the second path of rename, link, symlink, mount...,
+	 * or the second fd's of sendfile, splice, dup2. Not NUL-terminated, may hold any byte;
+	 * they point into the decoder's strings or into `join`. */
+	struct frz_str path, path2;
+	int64_t bytes;                  /* moved, as the kernel returned it; -1: not a transfer or failed */
+	const char *err;                /* errno name, NULL when none */
+	bool returned;                  /* false: ret is not known */
+	/* printable ASCII apart from UTF-8 taken over as it is; control bytes escaped as \xNN.
+	 * e.g. `O_WRONLY|O_CREAT|O_CLOEXEC 0644 name="out.txt"` */
+	char detail[FRZ_DETAIL_MAX];
+	char join[2][8192];             /* storage for joined paths */
+};
+
+/* rec is a SYSCALL or URING record just decoded by d. */
+void frz_describe(const struct frz_decoder *d, const struct frz_record *rec, struct frz_desc *out);
+
+/* Text of a sockaddr: "192.0.2.1:80", "[2001:db8::1]:443", "/run/x.sock", "@abstract",
+ * "netlink:pid", "vsock:cid:port"; hostile bytes escaped. Always NUL-terminated. */
+void frz_sockaddr_text(const uint8_t *p, size_t n, char *out, size_t cap);
+/* "inet", "inet6", "unix", "netlink", ... ; "stream", "dgram", ... NULL if not known. */
+const char *frz_family_name(unsigned family);
+const char *frz_socktype_name(unsigned type);
+/* Kind of file from st_mode, and from a link text such as "pipe:[12]" or "anon_inode:[eventpoll]":
+ * "file" "dir" "char" "block" "fifo" "pipe" "socket" "symlink" "eventpoll" "eventfd" ... */
+const char *frz_file_kind(const struct frz_file *f, struct frz_str path);
+/* Escapes n bytes of p for a terminal: control bytes, DEL, invalid UTF-8 and backslash as
+ * \xNN (\n, \t, \\ short); returns the length that a large enough out would hold. */
+size_t frz_escape(const uint8_t *p, size_t n, char *out, size_t cap);
+
+#endif
