@@ -1,0 +1,258 @@
+# frec and fanalyze: build, test, measure, install. One plain Makefile; GNU make.
+#
+#   make                     frec and fanalyze into $(BUILD)
+#   make check               everything that proves it works (installs what is missing, see deps)
+#   make check-full          the same with the long loops
+#   make demo                record a real nginx under load and read the case back
+#   make bench               frec beside strace, a bare ptrace loop and nothing, as a table and JSON
+#   make fuzz                libFuzzer over the readers, FUZZ_SECONDS each (needs clang)
+#   make deps                install the packages that the targets above need, and nothing else
+#   make install             PREFIX=/usr/local, DESTDIR=
+#   make man-lint            mandoc -T lint over the manuals
+#   make clean
+#
+# Variables:
+#   BUILD=build              where everything that is made goes
+#   CC=gcc CFLAGS= CPPFLAGS= LDFLAGS= LDLIBS=   yours come last, after the project's own
+#   PKG_CONFIG=pkg-config    finds libzstd, nettle, sqlite3
+#   WERROR=1                 warnings are errors
+#   SANITIZE=address,undefined
+#   STATIC=1                 frec as one static binary
+#   HARDEN=0                 without the hardening flags
+#   V=1                      print the commands
+#   PREFIX= DESTDIR= BINDIR= MANDIR=
+#   PROVEFLAGS=              for prove(1), e.g. PROVEFLAGS=-v
+#   TESTS=                   run only these: make check TESTS='tests/arch.t build/unit/bytes'
+#   FREC_MUST_WORK=1         a test that would skip because ptrace is forbidden fails instead
+
+VERSION = 0.1.0
+
+BUILD      = build
+CC         = gcc
+AR         = ar
+AWK        = awk
+CFLAGS     = -O2 -g
+PKG_CONFIG = pkg-config
+PROVE      = prove
+PREFIX     = /usr/local
+BINDIR     = $(PREFIX)/bin
+MANDIR     = $(PREFIX)/share/man
+HARDEN     = 1
+FUZZ_SECONDS = 60
+
+# ---- sources, by name -------------------------------------------------------------------
+
+COMMON_SRC = \
+
+RECORDER_SRC = \
+
+ANALYZER_SRC = \
+
+# common/gen-NAME.awk reads common/syscalls.tab and writes $(BUILD)/gen/NAME.inc
+COMMON_GEN = \
+
+# schema/NAME.sql, embedded in the order given; found by NAME at run time (schema/embedded.h)
+SQL = \
+
+# tests/unit/NAME.c, by what they link: libcommon; that and recorder/; that and analyzer/
+UNIT_COMMON = \
+
+UNIT_RECORDER = \
+
+UNIT_ANALYZER = \
+
+# tests/targets/NAME.c: programs to be traced, linked with nothing of ours
+TARGETS = \
+
+# tests/fuzz/NAME.c: LLVMFuzzerTestOneInput over libcommon; tests/fuzz/main.c replays a corpus
+FUZZERS = \
+
+# executables that print TAP
+SCRIPT_TESTS = \
+
+# the same, only for check-full
+SCRIPT_TESTS_FULL = \
+
+# tests/bench/NAME.c
+BENCH = \
+
+MAN1 = \
+
+MAN5 = \
+
+# ---- flags ------------------------------------------------------------------------------
+
+# Expanded at first use, which is in a recipe and so after `deps` had its turn.
+once = $(eval $(1) := $(shell $(2)))$($(1))
+ZSTD_CFLAGS   = $(call once,ZSTD_CFLAGS,$(PKG_CONFIG) --cflags libzstd)
+NETTLE_CFLAGS = $(call once,NETTLE_CFLAGS,$(PKG_CONFIG) --cflags nettle)
+SQLITE_CFLAGS = $(call once,SQLITE_CFLAGS,$(PKG_CONFIG) --cflags sqlite3)
+pc_static     = $(if $(STATIC),--static)
+COMMON_LIBS   = $(call once,COMMON_LIBS,$(PKG_CONFIG) --libs libzstd nettle)
+FREC_LIBS     = $(call once,FREC_LIBS,$(PKG_CONFIG) $(pc_static) --libs libzstd nettle)
+SQLITE_LIBS   = $(call once,SQLITE_LIBS,$(PKG_CONFIG) --libs sqlite3)
+MACHINE       = $(call once,MACHINE,$(CC) -dumpmachine)
+
+WARN = -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes \
+       -Wwrite-strings -Wundef -Wformat-security $(if $(filter 1,$(WERROR)),-Werror)
+
+# _FORTIFY_SOURCE needs an optimising compile and does not go with the sanitizers.
+fortify = $(if $(or $(SANITIZE),$(findstring FORTIFY,$(CFLAGS) $(CPPFLAGS))),,$(if \
+          $(filter -O -O1 -O2 -O3 -Os -Oz,$(CFLAGS)),-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2))
+HARDEN_CFLAGS = $(if $(filter 1,$(HARDEN)),-fstack-protector-strong -fstack-clash-protection \
+                $(fortify) $(if $(filter x86_64-% i%86-%,$(MACHINE)),-fcf-protection) \
+                $(if $(filter aarch64-%,$(MACHINE)),-mbranch-protection=standard))
+HARDEN_LDFLAGS = $(if $(filter 1,$(HARDEN)),-Wl,-z,relro,-z,now,-z,noexecstack)
+
+SAN_FLAGS = $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer)
+
+# The same bytes from any folder: no path of the machine in them.
+REPRO = -ffile-prefix-map=$(abspath $(BUILD))=build -ffile-prefix-map=$(CURDIR)=. \
+        -ffile-prefix-map=$(BUILD)=build
+
+ALL_CPPFLAGS = -D_GNU_SOURCE= -D_FILE_OFFSET_BITS=64 -DFREC_VERSION='"$(VERSION)"' \
+               -I$(BUILD)/gen $(CPPFLAGS)
+ALL_CFLAGS   = -std=gnu11 -fPIE -pthread -ffunction-sections -fdata-sections $(REPRO) $(WARN) \
+               $(HARDEN_CFLAGS) $(SAN_FLAGS) $(CFLAGS)
+ALL_LDFLAGS  = -pthread -Wl,--gc-sections $(HARDEN_LDFLAGS) $(SAN_FLAGS) $(CFLAGS) $(LDFLAGS)
+
+Q = $(if $(filter 1,$(V)),,@)
+say = $(if $(filter 1,$(V)),,@printf '  %-7s %s\n' $(1) $(patsubst $(BUILD)/%,%,$(2));)
+
+# ---- what is made -----------------------------------------------------------------------
+
+.DELETE_ON_ERROR:
+.SUFFIXES:
+.DEFAULT_GOAL = all
+
+objs = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
+
+COMMON_OBJ   = $(call objs,$(COMMON_SRC))
+RECORDER_OBJ = $(call objs,$(filter-out recorder/main.c,$(RECORDER_SRC)))
+ANALYZER_OBJ = $(call objs,$(filter-out analyzer/main.c,$(ANALYZER_SRC))) $(BUILD)/obj/gen/schema.o
+GEN          = $(patsubst %,$(BUILD)/gen/%.inc,$(COMMON_GEN))
+UNIT         = $(UNIT_COMMON) $(UNIT_RECORDER) $(UNIT_ANALYZER)
+UNIT_BIN     = $(patsubst %,$(BUILD)/unit/%,$(UNIT))
+TARGET_BIN   = $(patsubst %,$(BUILD)/targets/%,$(TARGETS))
+FUZZ_BIN     = $(patsubst %,$(BUILD)/fuzz/%,$(FUZZERS))
+BENCH_BIN    = $(patsubst %,$(BUILD)/bench/%,$(BENCH))
+PROGRAMS     = $(if $(filter recorder/main.c,$(RECORDER_SRC)),$(BUILD)/frec) \
+               $(if $(filter analyzer/main.c,$(ANALYZER_SRC)),$(BUILD)/fanalyze)
+
+.PHONY: all check check-full check-programs bench demo install fuzz fuzz-programs deps man-lint clean force
+
+all: $(PROGRAMS)
+
+$(BUILD)/frec: $(call objs,recorder/main.c) $(BUILD)/librecorder.a $(BUILD)/libcommon.a
+	$(call say,LINK,$@)$(CC) $(if $(STATIC),-static-pie,-pie) $(ALL_LDFLAGS) -o $@ $(filter %.o %.a,$^) $(FREC_LIBS) $(LDLIBS)
+
+$(BUILD)/fanalyze: $(call objs,analyzer/main.c) $(BUILD)/libanalyzer.a $(BUILD)/libcommon.a
+	$(call say,LINK,$@)$(CC) -pie $(ALL_LDFLAGS) -o $@ $(filter %.o %.a,$^) $(COMMON_LIBS) $(SQLITE_LIBS) $(LDLIBS)
+
+$(BUILD)/libcommon.a: $(COMMON_OBJ)
+$(BUILD)/librecorder.a: $(RECORDER_OBJ)
+$(BUILD)/libanalyzer.a: $(ANALYZER_OBJ)
+$(BUILD)/lib%.a: $(BUILD)/flags
+	$(call say,AR,$@)rm -f $@ && $(AR) rcsD $@ $(filter %.o,$^)
+
+# Rewritten only when a compiler or flag changed; every object depends on it.
+$(BUILD)/flags: force
+	@mkdir -p $(BUILD)
+	@$(PKG_CONFIG) --exists libzstd nettle sqlite3 || { sh tests/deps.sh --print build; exit 1; }
+	@printf '%s\n' '$(subst ','\'',$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(STATIC))' >$@.new
+	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
+force:
+
+compile = $(call say,CC,$<)mkdir -p $(@D) && $(CC) $(ALL_CPPFLAGS) $(1) -MMD -MP $(ALL_CFLAGS) -c -o $@ $<
+
+$(BUILD)/obj/common/%.o: common/%.c $(BUILD)/flags | $(GEN)
+	$(call compile,-Icommon $(ZSTD_CFLAGS) $(NETTLE_CFLAGS))
+$(BUILD)/obj/recorder/%.o: recorder/%.c $(BUILD)/flags | $(GEN)
+	$(call compile,-Irecorder -Icommon $(NETTLE_CFLAGS))
+$(BUILD)/obj/analyzer/%.o: analyzer/%.c $(BUILD)/flags | $(GEN)
+	$(call compile,-Ianalyzer -Icommon -Ischema $(NETTLE_CFLAGS) $(SQLITE_CFLAGS))
+$(BUILD)/obj/gen/schema.o: $(BUILD)/gen/schema.c $(BUILD)/flags
+	$(call compile,-Ischema)
+$(BUILD)/obj/tests/%.o: tests/%.c $(BUILD)/flags | $(GEN)
+	$(call compile,-Itests -Irecorder -Ianalyzer -Icommon -Ischema $(NETTLE_CFLAGS) $(SQLITE_CFLAGS))
+
+$(BUILD)/gen/%.inc: common/gen-%.awk common/syscalls.tab
+	$(call say,GEN,$@)mkdir -p $(@D) && $(AWK) -f $< common/syscalls.tab >$@
+
+$(BUILD)/gen/schema.c: schema/embed.awk $(patsubst %,schema/%.sql,$(SQL)) $(BUILD)/flags
+	$(call say,GEN,$@)mkdir -p $(@D) && $(AWK) -f schema/embed.awk $(patsubst %,schema/%.sql,$(SQL)) </dev/null >$@
+
+# ---- tests ------------------------------------------------------------------------------
+
+link = $(call say,LINK,$@)mkdir -p $(@D) && $(CC) -pie $(ALL_LDFLAGS) -o $@ $(filter %.o %.a,$^)
+
+$(patsubst %,$(BUILD)/unit/%,$(UNIT_COMMON)): $(BUILD)/unit/%: $(BUILD)/obj/tests/unit/%.o $(BUILD)/libcommon.a
+	$(call link) $(COMMON_LIBS) $(LDLIBS)
+$(patsubst %,$(BUILD)/unit/%,$(UNIT_RECORDER)): $(BUILD)/unit/%: $(BUILD)/obj/tests/unit/%.o $(BUILD)/librecorder.a $(BUILD)/libcommon.a
+	$(call link) $(COMMON_LIBS) $(LDLIBS)
+$(patsubst %,$(BUILD)/unit/%,$(UNIT_ANALYZER)): $(BUILD)/unit/%: $(BUILD)/obj/tests/unit/%.o $(BUILD)/libanalyzer.a $(BUILD)/libcommon.a
+	$(call link) $(COMMON_LIBS) $(SQLITE_LIBS) $(LDLIBS)
+
+# Targets are traced, not tested: no sanitizer in them, which would do IO of its own.
+$(TARGET_BIN): $(BUILD)/targets/%: tests/targets/%.c $(BUILD)/flags
+	$(call say,CC,$<)mkdir -p $(@D) && $(CC) -std=gnu11 -D_GNU_SOURCE= -O1 -g $(WARN) -pthread -MMD -MP -MF $@.d -o $@ $<
+
+$(BENCH_BIN): $(BUILD)/bench/%: tests/bench/%.c $(BUILD)/flags
+	$(call say,CC,$<)mkdir -p $(@D) && $(CC) -std=gnu11 -D_GNU_SOURCE= -O2 $(WARN) -pthread -MMD -MP -MF $@.d -o $@ $< $(SQLITE_LIBS)
+
+# With FUZZER=1 libFuzzer brings main; without it tests/fuzz/main.c replays files.
+$(FUZZ_BIN): $(BUILD)/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(if $(FUZZER),,$(BUILD)/obj/tests/fuzz/main.o) $(BUILD)/libcommon.a
+	$(call link) $(if $(FUZZER),-fsanitize=fuzzer) $(COMMON_LIBS) $(LDLIBS)
+
+check-programs: all $(UNIT_BIN) $(TARGET_BIN) $(FUZZ_BIN)
+
+# A relative BUILD is made absolute, because tests change directory.
+test_env = BUILD='$(abspath $(BUILD))' FREC='$(abspath $(BUILD))/frec' \
+           FANALYZE='$(abspath $(BUILD))/fanalyze' CC='$(CC)' SANITIZE='$(SANITIZE)' \
+           FREC_MUST_WORK='$(FREC_MUST_WORK)' LC_ALL=C.UTF-8 TZ=UTC0
+
+CHECKS = $(if $(TESTS),$(TESTS),$(UNIT_BIN) $(SCRIPT_TESTS))
+
+check: check-programs
+	$(Q)$(test_env) $(PROVE) --exec '' $(PROVEFLAGS) $(CHECKS)
+check-full: check-programs
+	$(Q)$(test_env) FREC_FULL=1 $(PROVE) --exec '' $(PROVEFLAGS) $(CHECKS) $(SCRIPT_TESTS_FULL)
+
+bench: all $(BENCH_BIN) $(TARGET_BIN)
+	$(Q)$(test_env) python3 tests/bench/bench.py --json '$(abspath $(BUILD))/bench.json' $(BENCHFLAGS)
+
+demo: all
+	$(Q)$(test_env) sh tests/demo
+
+fuzz:
+	$(Q)$(MAKE) --no-print-directory BUILD=$(BUILD)/fuzzing CC=clang FUZZER=1 \
+		SANITIZE=address,undefined,fuzzer-no-link fuzz-programs
+	$(Q)for f in $(FUZZERS); do mkdir -p $(BUILD)/fuzzing/corpus/$$f; echo "== $$f"; \
+		$(BUILD)/fuzzing/fuzz/$$f -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=1024 \
+		-print_final_stats=1 -artifact_prefix=$(BUILD)/fuzzing/ \
+		$(BUILD)/fuzzing/corpus/$$f $$(test -d tests/fuzz/corpus/$$f && echo tests/fuzz/corpus/$$f) || exit 1; done
+fuzz-programs: $(FUZZ_BIN)
+
+# ---- set-up, install, the rest ----------------------------------------------------------
+
+# The first thing that check, demo, bench and fuzz do, before anything is compiled.
+deps_set = $(strip $(foreach g,check check-full demo bench fuzz man-lint,$(if $(filter $(g),$(MAKECMDGOALS)),$(g))))
+deps:
+	$(Q)sh tests/deps.sh $(if $(deps_set),$(deps_set),check demo bench fuzz man-lint)
+ifneq ($(deps_set),)
+$(BUILD)/flags $(GEN): | deps
+endif
+
+man-lint: | deps
+	$(Q)for m in $(MAN1) $(MAN5); do mandoc -T lint -W warning $$m || exit 1; done
+
+install: all
+	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man5
+	install -m 755 $(PROGRAMS) $(DESTDIR)$(BINDIR)
+	$(if $(strip $(MAN1)),install -m 644 $(MAN1) $(DESTDIR)$(MANDIR)/man1)
+	$(if $(strip $(MAN5)),install -m 644 $(MAN5) $(DESTDIR)$(MANDIR)/man5)
+
+clean:
+	rm -rf $(BUILD)
+
+-include $(shell test -d $(BUILD) && find $(BUILD) -name '*.d')
