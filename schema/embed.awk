@@ -25,7 +25,7 @@ FNR == 1 {
 {
 	if ($0 ~ /[\001-\010\013-\037\177]/)
 		fail("control character")
-	gsub(/\\/, "\\\\")
+	gsub(/\\/, "&&")
 	gsub(/"/, "\\\"")
 	gsub(/\t/, "\\t")
 	gsub(/\?/, "\\?")       # no trigraphs
