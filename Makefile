@@ -69,6 +69,7 @@ FUZZERS = \
 
 # executables that print TAP
 SCRIPT_TESTS = \
+	tests/arch.t \
 
 # the same, only for check-full
 SCRIPT_TESTS_FULL = \
