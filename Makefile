@@ -45,6 +45,9 @@ FUZZ_SECONDS = 60
 COMMON_SRC = \
 
 RECORDER_SRC = \
+	recorder/options.c \
+	recorder/quantity.c \
+	recorder/recordset.c \
 
 ANALYZER_SRC = \
 
