@@ -68,7 +68,7 @@ enum frz_key {
 	FRZ_K_NOTE            = 4,
 	FRZ_K_HOSTNAME        = 5,  /* text */
 	FRZ_K_MACHINE_ID      = 6,  /* text, empty when the host has none */
-	FRZ_K_BOOT_ID         = 7,  /* text; also in SEGMENT, TICK */
+	FRZ_K_BOOT_ID         = 7,  /* text; in every block that tells a time */
 	FRZ_K_KERNEL          = 8,  /* text, uname: sysname release version machine */
 	FRZ_K_TIMEZONE        = 9,  /* text, e.g. "UTC+0000" */
 	FRZ_K_CLOCK_STATE     = 10, /* text, from adjtimex(2) */
@@ -81,7 +81,8 @@ enum frz_key {
 	FRZ_K_SNAP            = 17, /* u64, bytes of each buffer kept */
 	FRZ_K_CAPABILITIES    = 18, /* u64, effective set of frec */
 	FRZ_K_EUID            = 19, /* u64 */
-	/* a moment: CLOCK_MONOTONIC and CLOCK_REALTIME read together, ns. GENESIS, TICK, SEAL, RECOVERY */
+	/* a moment: CLOCK_MONOTONIC and CLOCK_REALTIME read together, ns, with BOOT_ID. In
+	 * GENESIS, TICK, SEAL, RECOVERY */
 	FRZ_K_MONO            = 32, /* u64 */
 	FRZ_K_REAL            = 33, /* u64 */
 	/* SEGMENT */
