@@ -66,6 +66,11 @@ UNIT_ANALYZER = \
 
 # tests/targets/NAME.c: programs to be traced, linked with nothing of ours
 TARGETS = \
+	io \
+	paths \
+	sockets \
+	threads \
+	tree \
 
 # tests/fuzz/NAME.c: LLVMFuzzerTestOneInput over libcommon; tests/fuzz/main.c replays a corpus
 FUZZERS = \
@@ -79,6 +84,7 @@ SCRIPT_TESTS_FULL = \
 
 # tests/bench/NAME.c
 BENCH = \
+	limit \
 
 MAN1 = \
 
