@@ -1,0 +1,218 @@
+/*
+ * attach.c - taking hold of a running process, and letting everything go again.
+ *
+ * - PTRACE_SEIZE, then one PTRACE_INTERRUPT, which is what makes the first syscall seen.
+ *   Threads are looked for until a pass over /proc/PID/task finds none new.
+ * - The pid is checked to be the same process before and after by its start time.
+ * - Detaching: whatever stops by itself within a moment is let go there, without an
+ *   INTERRUPT; the rest is interrupted all at once and let go in whatever order it stops,
+ *   for a vfork parent cannot stop before its child has gone on.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+#include <linux/ptrace.h>
+
+#include "diagnose.h"
+#include "engine_private.h"
+#include "procinfo.h"
+
+#define NATURAL_STOP_NS  20000000ull    /* how long detach waits for stops of themselves */
+#define DETACH_LIMIT_NS  10000000000ull /* a thread in uninterruptible sleep is left to the kernel */
+
+long engine_options(const struct engine *e)
+{
+	long o = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEEXEC | PTRACE_O_TRACEEXIT | PTRACE_O_TRACECLONE;
+
+	if (e->cfg.follow)
+		o |= PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK;
+	if (e->filtered)
+		o |= PTRACE_O_TRACESECCOMP | PTRACE_O_EXITKILL;
+	return o;
+}
+
+void engine_interrupt(struct engine *e, struct tracee *t, const char *why)
+{
+	char hit[256];
+	ssize_t n = proc_read(t->tid, "syscall", hit, sizeof(hit) - 1);
+
+	if (n < 0)
+		n = 0;
+	hit[n] = '\0';
+	hit[strcspn(hit, "\n")] = '\0';
+	if (ptrace(PTRACE_INTERRUPT, t->tid, NULL, NULL) == 0) {
+		t->interrupted = true;
+		t->interrupts++;
+		CALL(e, interrupted, t, why, hit);
+	}
+}
+
+/* One pass over /proc/PID/task. Returns new threads seized, or -1 with errno of the first
+ * seize that failed for another reason than the thread's end. */
+static int seize_pass(struct engine *e, pid_t pid)
+{
+	char path[64];
+	DIR *dir;
+	struct dirent *de;
+	int found = 0, failed = 0;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
+	dir = opendir(path);
+	if (!dir)
+		return -1;
+	while (!failed && (de = readdir(dir))) {
+		pid_t tid = (pid_t)strtol(de->d_name, NULL, 10);
+		struct tracee *t;
+		struct proc_status st;
+
+		if (tid <= 0 || tracees_find(e->cfg.tracees, tid))
+			continue;
+		if (ptrace(PTRACE_SEIZE, tid, NULL, (void *)engine_options(e)) < 0) {
+			if (errno == ESRCH)
+				continue;       /* it ended, or is a zombie leader */
+			if (errno == EPERM && proc_status(tid, &st)) {
+				char s[8] = "";
+
+				if (st.tracer == getpid())
+					continue;       /* born traced: its first stop will come */
+				/* a thread that is already dead cannot be seized either */
+				if (proc_read(tid, "stat", s, sizeof(s)) <= 0)
+					continue;
+				struct proc_stat ps;
+				if (proc_stat(tid, &ps) && (ps.state == 'Z' || ps.state == 'X'))
+					continue;
+				errno = EPERM;
+			}
+			failed = errno;
+			break;
+		}
+		t = tracees_add(e->cfg.tracees, tid, pid);
+		if (!t) {
+			failed = ENOMEM;
+			break;
+		}
+		t->born_ns = engine_now();
+		found++;
+		CALL(e, born, t, FRZ_BORN_ATTACH, NULL, t->born_ns);
+		engine_interrupt(e, t, "attach");
+	}
+	closedir(dir);
+	if (failed) {
+		errno = failed;
+		return -1;
+	}
+	return found;
+}
+
+int engine_attach(struct engine *e, pid_t pid, char *err, size_t err_cap)
+{
+	struct proc_stat before, after;
+	int found, total = 0;
+
+	if (!diagnose_before_seize(pid, err, err_cap))
+		return -1;
+	if (!proc_stat(pid, &before)) {
+		snprintf(err, err_cap, "pid %d: no such process", (int)pid);
+		return -1;
+	}
+	do {
+		found = seize_pass(e, pid);
+		if (found > 0)
+			total += found;
+	} while (found > 0);
+	if (found < 0 || total == 0) {
+		int error = found < 0 ? errno : ESRCH;
+
+		if (error == ENOMEM)
+			snprintf(err, err_cap, "pid %d: out of memory", (int)pid);
+		else if (!proc_stat(pid, &after) || after.start_ticks != before.start_ticks)
+			snprintf(err, err_cap, "pid %d: no such process (it ended while frec attached)", (int)pid);
+		else
+			diagnose_seize_failed(pid, error, err, err_cap);
+		return -1;
+	}
+	if (!proc_stat(pid, &after) || after.start_ticks != before.start_ticks) {
+		snprintf(err, err_cap, "pid %d: no such process (it ended while frec attached)", (int)pid);
+		return -1;
+	}
+	return 0;
+}
+
+void engine_detach(struct engine *e, struct tracee *t, int sig)
+{
+	uint64_t now = engine_now();
+
+	if (t->state != TRACEE_EXITING && !t->leave)
+		CALL(e, leaving, t, true, now);
+	placement_leave(e->cfg.placement, t->tid, &t->place, false);
+	if (ptrace(PTRACE_DETACH, t->tid, NULL, (void *)(intptr_t)sig) < 0 && errno == ESRCH)
+		return;                 /* killed meanwhile: its status still comes */
+	engine_forget(e, t, FRZ_GONE_DETACHED, 0, now);
+}
+
+static void interrupt_one(void *arg, struct tracee *t)
+{
+	if (!t->interrupted)
+		engine_interrupt(arg, t, "detach");
+}
+
+static void release_listener(void *arg, struct tracee *t)
+{
+	/* A listening tracee is in a group-stop and will not stop by itself. */
+	if (t->state == TRACEE_LISTENING)
+		engine_interrupt(arg, t, "detach");
+}
+
+/* Takes statuses until none is left to wait for or the time is over. */
+static void drain(struct engine *e, uint64_t until_ns)
+{
+	struct timespec nap = { 0, 200000 };
+
+	while (e->cfg.tracees->nthreads) {
+		int status;
+		pid_t tid = waitpid(-1, &status, __WALL | WNOHANG);
+
+		if (tid > 0) {
+			engine_status(e, tid, status);
+			continue;
+		}
+		if (tid < 0 && errno == ECHILD)
+			return;
+		if (engine_now() >= until_ns)
+			return;
+		nanosleep(&nap, NULL);
+	}
+}
+
+static void give_up(void *arg, struct tracee *t)
+{
+	struct engine *e = arg;
+
+	CALL(e, missed, t->proc->pid, t->tid, "not detached",
+	     "did not stop in time; the kernel detaches it when frec ends");
+}
+
+void engine_detach_all(struct engine *e)
+{
+	uint64_t now = engine_now();
+
+	e->detaching = true;
+	while (e->nheld) {
+		struct held h = e->held[--e->nheld];
+
+		ptrace(PTRACE_DETACH, h.tid, NULL, NULL);
+	}
+	tracees_each(e->cfg.tracees, release_listener, e);
+	drain(e, now + NATURAL_STOP_NS);
+	if (e->cfg.tracees->nthreads)
+		tracees_each(e->cfg.tracees, interrupt_one, e);
+	drain(e, now + DETACH_LIMIT_NS);
+	tracees_each(e->cfg.tracees, give_up, e);
+}

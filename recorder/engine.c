@@ -1,0 +1,367 @@
+/*
+ * engine.c - the ptrace engine: waiting, and what each stop means (contract in engine.h;
+ * attaching and detaching are in attach.c, starting a command in launch.c).
+ *
+ * - Entry and exit are told apart by PTRACE_GET_SYSCALL_INFO, never by toggling.
+ * - A new tracee whose parent's event has not come yet is held at its first stop, so that
+ *   the parent's fork comes before anything of the child's.
+ * - ESRCH from a request means that the thread is dying (SIGKILL): its status will come, so it is
+ *   not forgotten.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <linux/audit.h>
+#include <linux/ptrace.h>
+
+#include "engine_private.h"
+#include "procinfo.h"
+
+#define SYSCALL_STOP_SIG (SIGTRAP | 0x80)
+#define X32_BIT          0x40000000u
+
+uint64_t engine_now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+struct engine *engine_new(const struct engine_config *cfg)
+{
+	struct engine *e = calloc(1, sizeof(*e));
+
+	if (!e)
+		return NULL;
+	e->cfg = *cfg;
+	e->launched = -1;
+	e->launch_status = -1;
+	return e;
+}
+
+void engine_free(struct engine *e)
+{
+	if (!e)
+		return;
+	free(e->held);
+	free(e);
+}
+
+int engine_launch_status(const struct engine *e)
+{
+	return e->launch_status;
+}
+
+/* ---- restarting ---- */
+
+void engine_restart(struct engine *e, struct tracee *t, int sig)
+{
+	bool trace_calls = !e->filtered || t->call.active;
+
+	if (e->detaching || t->leave) {
+		engine_detach(e, t, sig);
+		return;
+	}
+	t->stopped_ns += engine_now() - t->woke_ns;
+	if (t->state != TRACEE_EXITING)
+		t->state = TRACEE_RUNNING;
+	/* ESRCH: killed meanwhile; its exit status follows */
+	ptrace(trace_calls ? PTRACE_SYSCALL : PTRACE_CONT, t->tid, NULL, (void *)(intptr_t)sig);
+}
+
+/* ---- children ---- */
+
+static void hold(struct engine *e, pid_t tid, int status)
+{
+	if (e->nheld == e->cap_held) {
+		unsigned cap = e->cap_held ? e->cap_held * 2 : 16;
+		struct held *h = realloc(e->held, cap * sizeof(*h));
+
+		if (!h) {
+			/* cannot be held: let it go untraced rather than leave it stopped */
+			ptrace(PTRACE_DETACH, tid, NULL, NULL);
+			CALL(e, missed, 0, tid, "thread not followed", "out of memory");
+			return;
+		}
+		e->held = h;
+		e->cap_held = cap;
+	}
+	e->held[e->nheld++] = (struct held){ tid, status };
+}
+
+static bool unhold(struct engine *e, pid_t tid, int *status)
+{
+	for (unsigned i = 0; i < e->nheld; i++)
+		if (e->held[i].tid == tid) {
+			*status = e->held[i].status;
+			e->held[i] = e->held[--e->nheld];
+			return true;
+		}
+	return false;
+}
+
+static struct tracee *adopt(struct engine *e, pid_t tid, enum frz_born how, struct tracee *parent, uint64_t now)
+{
+	struct proc_status st;
+	struct tracee *t;
+	pid_t tgid = tid;
+
+	if (proc_status(tid, &st))
+		tgid = st.tgid;
+	t = tracees_add(e->cfg.tracees, tid, tgid);
+	if (!t) {
+		CALL(e, missed, tgid, tid, "thread not followed", "out of memory");
+		return NULL;
+	}
+	t->born_ns = now;
+	if (!e->cfg.follow && parent && tgid != parent->proc->pid) {
+		t->leave = true;
+		return t;
+	}
+	if (parent)
+		placement_born(e->cfg.placement, tid, &t->place, &parent->place);
+	CALL(e, born, t, how, parent, now);
+	return t;
+}
+
+static void parent_event(struct engine *e, struct tracee *parent, int event, uint64_t now)
+{
+	unsigned long msg = 0;
+	enum frz_born how = event == PTRACE_EVENT_CLONE ? FRZ_BORN_CLONE
+	                  : event == PTRACE_EVENT_FORK ? FRZ_BORN_FORK : FRZ_BORN_VFORK;
+	struct tracee *child;
+	int status;
+
+	if (ptrace(PTRACE_GETEVENTMSG, parent->tid, NULL, &msg) < 0 || msg == 0)
+		return;
+	if (tracees_find(e->cfg.tracees, (pid_t)msg))
+		return;                 /* met while attaching */
+	child = adopt(e, (pid_t)msg, how, parent, now);
+	if (child && unhold(e, (pid_t)msg, &status))
+		engine_stop(e, child, status, now);
+}
+
+/* A held child whose parent was killed before its event: nobody will announce it any more. */
+static bool in_clone(const struct tracee *t)
+{
+	return t->call.active && t->call.ent && t->call.ent->effect == FRZ_FX_CLONE;
+}
+
+static void count_clones(void *arg, struct tracee *t)
+{
+	if (in_clone(t))
+		++*(unsigned *)arg;
+}
+
+void engine_adopt_orphans(struct engine *e, uint64_t now)
+{
+	unsigned pending = 0;
+
+	if (!e->nheld)
+		return;
+	tracees_each(e->cfg.tracees, count_clones, &pending);
+	if (pending && !e->detaching)
+		return;
+	while (e->nheld) {
+		struct held h = e->held[--e->nheld];
+		struct tracee *t = adopt(e, h.tid, FRZ_BORN_CLONE, NULL, now);
+
+		if (t)
+			engine_stop(e, t, h.status, now);
+	}
+}
+
+/* ---- stops ---- */
+
+static void syscall_stop(struct engine *e, struct tracee *t, bool seccomp, uint64_t now)
+{
+	struct ptrace_syscall_info info;
+	enum frz_abi abi;
+	uint64_t nr, args[6];
+
+	if (ptrace(PTRACE_GET_SYSCALL_INFO, t->tid, (void *)sizeof(info), &info) <= 0)
+		return;                 /* ESRCH: dying */
+	if (info.op == PTRACE_SYSCALL_INFO_EXIT) {
+		CALL(e, exit, t, info.exit.rval, now);
+		return;
+	}
+	if (info.op != (seccomp ? PTRACE_SYSCALL_INFO_SECCOMP : PTRACE_SYSCALL_INFO_ENTRY))
+		return;
+	nr = info.entry.nr;             /* entry and seccomp begin alike: nr, args */
+	switch (info.arch) {
+	case AUDIT_ARCH_X86_64:
+		abi = FRZ_ABI_X86_64;
+		if (nr & X32_BIT) {
+			abi = FRZ_ABI_X32;
+			nr &= ~(uint64_t)X32_BIT;
+		}
+		break;
+	case AUDIT_ARCH_I386:
+		abi = FRZ_ABI_I386;
+		break;
+	default:
+		abi = FRZ_ABI_AARCH64;
+	}
+	for (unsigned i = 0; i < 6; i++)
+		args[i] = info.entry.args[i];
+	CALL(e, entry, t, abi, (uint32_t)nr, args, now);
+}
+
+/* Threads of the process that execve ended without a word. */
+struct exec_sweep { struct engine *e; struct tracee *keep; uint64_t now; };
+
+static void sweep_sibling(void *arg, struct tracee *t)
+{
+	struct exec_sweep *s = arg;
+
+	if (t->proc == s->keep->proc && t != s->keep)
+		engine_forget(s->e, t, FRZ_GONE_EXEC, 0, s->now);
+}
+
+static struct tracee *exec_event(struct engine *e, struct tracee *t, uint64_t now)
+{
+	unsigned long old = 0;
+	struct tracee *doer = t;
+	pid_t pid = t->tid;
+	struct exec_sweep sweep;
+
+	/* t is found by the tid of the leader, which the thread that called execve now has */
+	if (ptrace(PTRACE_GETEVENTMSG, pid, NULL, &old) == 0 && old && (pid_t)old != pid) {
+		doer = tracees_find(e->cfg.tracees, (pid_t)old);
+		if (!doer) {
+			doer = t;
+		} else {
+			doer->woke_ns = t->woke_ns;
+			engine_forget(e, t, FRZ_GONE_EXEC, 0, now);
+			tracees_rename(e->cfg.tracees, doer, pid);
+		}
+	}
+	sweep = (struct exec_sweep){ e, doer, now };
+	tracees_each(e->cfg.tracees, sweep_sibling, &sweep);
+	CALL(e, exec, doer, (pid_t)old, now);
+	return doer;
+}
+
+void engine_stop(struct engine *e, struct tracee *t, int status, uint64_t now)
+{
+	int sig = WSTOPSIG(status), event = (status >> 16) & 0xffff;
+	siginfo_t si;
+
+	t->woke_ns = now;
+	t->stops++;
+	if (event == 0 && sig == SYSCALL_STOP_SIG) {
+		syscall_stop(e, t, false, now);
+		if (!t->leave && !e->detaching)
+			placement_stop(e->cfg.placement, t->tid, &t->place, now);
+		engine_restart(e, t, 0);
+		return;
+	}
+	switch (event) {
+	case 0:                         /* signal-delivery-stop */
+		memset(&si, 0, sizeof(si));
+		si.si_signo = sig;
+		ptrace(PTRACE_GETSIGINFO, t->tid, NULL, &si);
+		CALL(e, signal, t, &si, now);
+		engine_restart(e, t, sig);
+		return;
+	case PTRACE_EVENT_SECCOMP:
+		syscall_stop(e, t, true, now);
+		break;
+	case PTRACE_EVENT_CLONE:
+	case PTRACE_EVENT_FORK:
+	case PTRACE_EVENT_VFORK:
+		parent_event(e, t, event, now);
+		break;
+	case PTRACE_EVENT_EXEC:
+		t = exec_event(e, t, now);
+		break;
+	case PTRACE_EVENT_EXIT:
+		t->state = TRACEE_EXITING;
+		CALL(e, leaving, t, false, now);
+		break;
+	case PTRACE_EVENT_STOP:
+		t->interrupted = false;
+		if (sig == SIGTRAP)
+			break;          /* our INTERRUPT, a new tracee, or the end of a group-stop */
+		CALL(e, group_stop, t, sig, now);
+		if (e->detaching || t->leave)
+			break;
+		t->stopped_ns += engine_now() - t->woke_ns;
+		t->state = TRACEE_LISTENING;
+		ptrace(PTRACE_LISTEN, t->tid, NULL, NULL);
+		return;
+	default:
+		break;
+	}
+	engine_restart(e, t, 0);
+}
+
+/* ---- ends ---- */
+
+void engine_forget(struct engine *e, struct tracee *t, enum frz_gone how, int status, uint64_t now)
+{
+	struct process *p = t->proc;
+	bool told = !t->leave, proc_ended;
+
+	placement_leave(e->cfg.placement, t->tid, &t->place, how != FRZ_GONE_DETACHED);
+	if (told)
+		CALL(e, gone, t, how, status, now);
+	tracees_remove(e->cfg.tracees, t, &proc_ended);
+	if (!proc_ended)
+		return;
+	if (told)
+		CALL(e, process_gone, p, how, status, now);
+	process_drop(e->cfg.tracees, p);
+}
+
+void engine_status(struct engine *e, pid_t tid, int status)
+{
+	struct tracee *t = tracees_find(e->cfg.tracees, tid);
+	uint64_t now = engine_now();
+
+	if (WIFSTOPPED(status)) {
+		if (t)
+			engine_stop(e, t, status, now);
+		else if (e->detaching)
+			ptrace(PTRACE_DETACH, tid, NULL,
+			       (void *)(intptr_t)(status >> 16 ? 0 : WSTOPSIG(status)));
+		else
+			hold(e, tid, status);
+		return;
+	}
+	if (tid == e->launched)
+		e->launch_status = status;
+	if (t) {
+		engine_forget(e, t, FRZ_GONE_EXIT, status, now);
+	} else {
+		int unused;
+
+		unhold(e, tid, &unused);        /* killed while it was held */
+	}
+	engine_adopt_orphans(e, now);
+}
+
+const char *engine_run(struct engine *e)
+{
+	const char *reason;
+
+	for (;;) {
+		int status;
+		pid_t tid;
+
+		reason = control_stop_reason(e->cfg.control);
+		if (reason)
+			break;
+		tid = placement_wait(e->cfg.placement, &status);
+		if (tid > 0)
+			engine_status(e, tid, status);
+		else if (tid < 0)
+			return "targets exited";
+	}
+	engine_detach_all(e);
+	return reason;
+}

@@ -1,0 +1,98 @@
+/* mem.c - bytes out of a stopped tracee's memory (contract in mem.h). */
+#include "mem.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <sys/uio.h>
+
+#define PAGE 4096u              /* the smallest page size of any supported ABI */
+
+static size_t peek(pid_t tid, uint64_t addr, uint8_t *buf, size_t n)
+{
+	size_t got = 0;
+
+	while (got < n) {
+		uint64_t at = addr + got;
+		uint64_t word_at = at & ~(uint64_t)(sizeof(long) - 1);
+		size_t skip = (size_t)(at - word_at), take = sizeof(long) - skip;
+		long word;
+
+		errno = 0;
+		word = ptrace(PTRACE_PEEKDATA, tid, (void *)(uintptr_t)word_at, NULL);
+		if (errno)
+			break;
+		if (take > n - got)
+			take = n - got;
+		memcpy(buf + got, (const uint8_t *)&word + skip, take);
+		got += take;
+	}
+	return got;
+}
+
+size_t mem_read(pid_t tid, uint64_t addr, void *buf, size_t n)
+{
+	size_t got = 0;
+
+	/* Split at page borders: one call takes what is mapped in front of a hole. */
+	while (got < n) {
+		struct iovec local = { (uint8_t *)buf + got, n - got };
+		struct iovec remote[64];
+		unsigned long nr = 0;
+		uint64_t at = addr + got;
+		size_t left = n - got;
+		size_t asked = 0;
+		ssize_t r;
+
+		while (left && nr < 64) {
+			size_t part = PAGE - (size_t)(at & (PAGE - 1));
+
+			if (part > left)
+				part = left;
+			remote[nr].iov_base = (void *)(uintptr_t)at;
+			remote[nr++].iov_len = part;
+			at += part;
+			left -= part;
+			asked += part;
+		}
+		local.iov_len = asked;
+		r = process_vm_readv(tid, &local, 1, remote, nr, 0);
+		if (r < 0) {
+			if (errno == EPERM || errno == ENOSYS)
+				got += peek(tid, addr + got, (uint8_t *)buf + got, n - got);
+			break;
+		}
+		got += (size_t)r;
+		if ((size_t)r < asked)
+			break;
+	}
+	return got;
+}
+
+bool mem_read_all(pid_t tid, uint64_t addr, void *buf, size_t n)
+{
+	return mem_read(tid, addr, buf, n) == n;
+}
+
+enum mem_str mem_read_str(pid_t tid, uint64_t addr, uint8_t *buf, size_t cap, size_t *len)
+{
+	size_t have = 0, step = 256;
+
+	*len = 0;
+	while (have < cap) {
+		size_t want = cap - have < step ? cap - have : step;
+		size_t got = mem_read(tid, addr + have, buf + have, want);
+		const uint8_t *nul = memchr(buf + have, 0, got);
+
+		if (nul) {
+			*len = (size_t)(nul - buf);
+			return MEM_STR_OK;
+		}
+		have += got;
+		*len = have;
+		if (got < want)
+			return MEM_STR_FAULT;
+		step = PAGE;
+	}
+	return MEM_STR_CUT;
+}

@@ -1,0 +1,26 @@
+/*
+ * mem.h - bytes out of a stopped tracee's memory.
+ *
+ * process_vm_readv(2) first; where that is refused (a target that made itself
+ * undumpable under a tracer without CAP_SYS_PTRACE) PTRACE_PEEKDATA, which the kernel always
+ * grants to the tracer. Nothing is ever written.
+ */
+#ifndef FREC_MEM_H
+#define FREC_MEM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* Reads up to n bytes at addr; returns how many could be read from the front (0: none). */
+size_t mem_read(pid_t tid, uint64_t addr, void *buf, size_t n);
+/* All n bytes or false. */
+bool mem_read_all(pid_t tid, uint64_t addr, void *buf, size_t n);
+
+enum mem_str { MEM_STR_OK, MEM_STR_CUT, MEM_STR_FAULT };
+/* A NUL-terminated string of at most cap bytes, NUL not stored; *len is what was stored.
+ * CUT: no NUL within cap. FAULT: memory ended before the NUL; *len bytes were still read. */
+enum mem_str mem_read_str(pid_t tid, uint64_t addr, uint8_t *buf, size_t cap, size_t *len);
+
+#endif

@@ -1,0 +1,284 @@
+/* resolve.c - what the kernel says an fd or path of a stopped tracee is (contract in resolve.h). */
+#include "resolve.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "tracee.h"
+
+#define PROC_PATH_MAX 64
+#define LINK_MAX_BYTES 8192     /* "/proc" may name longer paths than PATH_MAX for deleted files */
+
+static const char deleted_mark[] = " (deleted)";
+
+void fileinfo_release(struct fileinfo *fi)
+{
+	free(fi->path);
+	free(fi->sock);
+	fi->path = NULL;
+	fi->sock = NULL;
+}
+
+static char *put_dec(char *p, unsigned v)
+{
+	char tmp[12];
+	size_t n = 0;
+
+	do
+		tmp[n++] = (char)('0' + v % 10);
+	while (v /= 10);
+	while (n)
+		*p++ = tmp[--n];
+	return p;
+}
+
+/* "/proc/TID/what" [ "/" N ]: by hand, for it is made at every open. */
+static char *proc_path(char buf[PROC_PATH_MAX], pid_t tid, const char *what, int n)
+{
+	char *p = buf;
+
+	memcpy(p, "/proc/", 6);
+	p = put_dec(p + 6, (unsigned)tid);
+	*p++ = '/';
+	p = stpcpy(p, what);
+	if (n >= 0) {
+		*p++ = '/';
+		p = put_dec(p, (unsigned)n);
+	}
+	*p = '\0';
+	return p;
+}
+
+static void take_statx(struct frz_file *f, const struct statx *st)
+{
+	f->mask |= FRZ_F_DEV;
+	f->dev_major = st->stx_dev_major;
+	f->dev_minor = st->stx_dev_minor;
+	if (st->stx_mask & (STATX_TYPE | STATX_MODE)) {
+		f->mask |= FRZ_F_MODE;
+		f->mode = st->stx_mode;
+	}
+	if (st->stx_mask & STATX_UID) {
+		f->mask |= FRZ_F_OWNER;
+		f->uid = st->stx_uid;
+		f->gid = st->stx_gid;
+	}
+	if (st->stx_mask & STATX_INO) {
+		f->mask |= FRZ_F_INO;
+		f->ino = st->stx_ino;
+	}
+	if (st->stx_mask & STATX_SIZE) {
+		f->mask |= FRZ_F_SIZE;
+		f->size = st->stx_size;
+	}
+	if (st->stx_mask & STATX_NLINK) {
+		f->mask |= FRZ_F_NLINK;
+		f->nlink = st->stx_nlink;
+	}
+	if (st->stx_mask & STATX_MTIME) {
+		f->mask |= FRZ_F_MTIME;
+		f->mtime = (struct frz_time){ st->stx_mtime.tv_sec, st->stx_mtime.tv_nsec };
+	}
+	if (st->stx_mask & STATX_CTIME) {
+		f->mask |= FRZ_F_CTIME;
+		f->ctime = (struct frz_time){ st->stx_ctime.tv_sec, st->stx_ctime.tv_nsec };
+	}
+	if (st->stx_mask & STATX_BTIME) {
+		f->mask |= FRZ_F_BTIME;
+		f->btime = (struct frz_time){ st->stx_btime.tv_sec, st->stx_btime.tv_nsec };
+	}
+#ifdef STATX_MNT_ID
+	if (st->stx_mask & STATX_MNT_ID) {
+		f->mask |= FRZ_F_MNT;
+		f->mnt_id = st->stx_mnt_id;
+	}
+#endif
+	if (S_ISCHR(st->stx_mode) || S_ISBLK(st->stx_mode)) {
+		f->mask |= FRZ_F_RDEV;
+		f->rdev_major = st->stx_rdev_major;
+		f->rdev_minor = st->stx_rdev_minor;
+	}
+}
+
+#ifndef STATX_MNT_ID
+#define STATX_MNT_ID 0
+#endif
+#define STATX_WANTED (STATX_BASIC_STATS | STATX_BTIME | STATX_MNT_ID)
+
+static bool set_path(struct fileinfo *fi, const char *p, size_t n)
+{
+	fi->path = malloc(n + 1);
+	if (!fi->path)
+		return false;
+	memcpy(fi->path, p, n);
+	fi->path[n] = '\0';
+	fi->path_len = (uint32_t)n;
+	fi->f.mask |= FRZ_F_PATH;
+	return true;
+}
+
+bool resolve_socket(struct process *p, int fd, struct fileinfo *fi)
+{
+	struct sockinfo s = { 0 };
+	socklen_t len;
+	int v, dup;
+
+	if (p->pidfd == -1)
+		p->pidfd = (int)syscall(SYS_pidfd_open, p->pid, 0);
+	if (p->pidfd < 0) {
+		p->pidfd = -2;
+		return false;
+	}
+	dup = (int)syscall(SYS_pidfd_getfd, p->pidfd, fd, 0);
+	if (dup < 0)
+		return false;
+	len = sizeof(v);
+	if (!getsockopt(dup, SOL_SOCKET, SO_DOMAIN, &v, &len))
+		s.family = (uint16_t)v;
+	len = sizeof(v);
+	if (!getsockopt(dup, SOL_SOCKET, SO_TYPE, &v, &len))
+		s.type = (uint16_t)v;
+	len = sizeof(v);
+	if (!getsockopt(dup, SOL_SOCKET, SO_PROTOCOL, &v, &len))
+		s.protocol = (uint16_t)v;
+	len = sizeof(s.cookie);
+	if (getsockopt(dup, SOL_SOCKET, SO_COOKIE, &s.cookie, &len))
+		s.cookie = 0;
+	len = sizeof(s.local);
+	if (!getsockname(dup, (struct sockaddr *)s.local, &len) && len <= sizeof(s.local))
+		s.local_len = (uint16_t)len;
+	len = sizeof(s.peer);
+	if (!getpeername(dup, (struct sockaddr *)s.peer, &len) && len <= sizeof(s.peer))
+		s.peer_len = (uint16_t)len;
+	close(dup);
+	if (!fi->sock)
+		fi->sock = malloc(sizeof(s));
+	if (!fi->sock)
+		return false;
+	*fi->sock = s;
+	return true;
+}
+
+bool resolve_fd(struct process *p, pid_t tid, int fd, struct fileinfo *out, bool *duplicated)
+{
+	char path[PROC_PATH_MAX];
+	char link[LINK_MAX_BYTES];
+	struct statx st;
+	ssize_t n;
+
+	memset(out, 0, sizeof(*out));
+	*duplicated = false;
+	proc_path(path, tid, "fd", fd);
+	n = readlink(path, link, sizeof(link));
+	if (n < 0)
+		return false;
+	if (statx(AT_FDCWD, path, AT_NO_AUTOMOUNT, STATX_WANTED, &st) == 0)
+		take_statx(&out->f, &st);
+	if ((size_t)n > sizeof(deleted_mark) - 1 && link[0] == '/' && out->f.nlink == 0 &&
+	    !memcmp(link + n - (sizeof(deleted_mark) - 1), deleted_mark, sizeof(deleted_mark) - 1)) {
+		n -= (ssize_t)sizeof(deleted_mark) - 1;
+		out->f.mask |= FRZ_F_GONE;
+	}
+	if (!set_path(out, link, (size_t)n)) {
+		errno = ENOMEM;
+		return false;
+	}
+	if ((out->f.mask & FRZ_F_MODE) && S_ISSOCK(out->f.mode))
+		*duplicated = resolve_socket(p, fd, out);
+	return true;
+}
+
+void resolve_fdinfo(pid_t tid, int fd, int64_t *flags, int64_t *position)
+{
+	char path[PROC_PATH_MAX], text[512];
+	const char *at;
+	ssize_t n;
+	int in;
+
+	*flags = *position = -1;
+	proc_path(path, tid, "fdinfo", fd);
+	in = open(path, O_RDONLY | O_CLOEXEC);
+	if (in < 0)
+		return;
+	n = read(in, text, sizeof(text) - 1);
+	close(in);
+	if (n <= 0)
+		return;
+	text[n] = '\0';
+	at = strstr(text, "pos:");
+	if (at)
+		*position = strtoll(at + 4, NULL, 10);
+	at = strstr(text, "flags:");
+	if (at)
+		*flags = strtoll(at + 6, NULL, 8);
+}
+
+ssize_t resolve_dir(pid_t tid, int dirfd, char *buf, size_t cap)
+{
+	char path[PROC_PATH_MAX];
+
+	if (dirfd == AT_FDCWD)
+		proc_path(path, tid, "cwd", -1);
+	else if (dirfd >= 0)
+		proc_path(path, tid, "fd", dirfd);
+	else {
+		errno = EBADF;
+		return -1;
+	}
+	return readlink(path, buf, cap);
+}
+
+bool resolve_path(pid_t tid, int dirfd, const uint8_t *path, size_t n, bool follow, struct fileinfo *out)
+{
+	char full[PROC_PATH_MAX + PATH_MAX + 2];
+	char dir[LINK_MAX_BYTES + PATH_MAX];
+	struct statx st;
+	ssize_t dirlen = 0;
+	char *p;
+
+	memset(out, 0, sizeof(*out));
+	if (n == 0 || n > PATH_MAX || memchr(path, 0, n)) {
+		errno = ENAMETOOLONG;
+		return false;
+	}
+	if (path[0] == '/') {
+		p = proc_path(full, tid, "root", -1);
+	} else {
+		dirlen = resolve_dir(tid, dirfd, dir, LINK_MAX_BYTES - 1);
+		if (dirlen < 0)
+			return false;
+		if (dir[dirlen - 1] != '/')
+			dir[dirlen++] = '/';
+		p = dirfd == AT_FDCWD ? proc_path(full, tid, "cwd", -1) : proc_path(full, tid, "fd", dirfd);
+		*p++ = '/';
+	}
+	memcpy(p, path, n);
+	p[n] = '\0';
+	if (statx(AT_FDCWD, full, AT_NO_AUTOMOUNT | (follow ? 0 : AT_SYMLINK_NOFOLLOW), STATX_WANTED, &st) < 0)
+		return false;
+	take_statx(&out->f, &st);
+	memcpy(dir + dirlen, path, n);
+	return set_path(out, dir, (size_t)dirlen + n);
+}
+
+bool fileinfo_same(const struct fileinfo *a, const struct fileinfo *b)
+{
+	const uint32_t id = FRZ_F_DEV | FRZ_F_INO;
+
+	if ((a->f.mask & id) == id && (b->f.mask & id) == id) {
+		if (a->f.ino != b->f.ino || a->f.dev_major != b->f.dev_major || a->f.dev_minor != b->f.dev_minor)
+			return false;
+		/* anonymous inodes share one inode: only the text tells eventfd from epoll */
+		if (!a->path || !b->path || a->path[0] == '/' || b->path[0] == '/')
+			return true;
+	}
+	return a->path && b->path && a->path_len == b->path_len && !memcmp(a->path, b->path, a->path_len);
+}

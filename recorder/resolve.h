@@ -1,0 +1,55 @@
+/*
+ * resolve.h - what the kernel says an fd or path of a stopped tracee is.
+ *
+ * Only through /proc/TID/fd, /proc/TID/cwd and /proc/TID/root, never by following the
+ * target's strings in frec's own name space. Sockets are looked at through
+ * pidfd_getfd(2) (Linux 5.6), the duplicate closed at once.
+ */
+#ifndef FREC_RESOLVE_H
+#define FREC_RESOLVE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "record.h"
+
+struct process;
+
+struct sockinfo {
+	uint16_t family, type, protocol;
+	uint16_t local_len, peer_len;
+	uint64_t cookie;
+	uint8_t local[128], peer[128];
+};
+
+/* A file as found. `f` holds the numbers; strings and addresses stand beside it until
+ * emit.c declares them. */
+struct fileinfo {
+	struct frz_file f;
+	char *path;                     /* owned; NULL when only numbers are known */
+	uint32_t path_len;
+	struct sockinfo *sock;          /* owned; NULL: not a socket, or could not be looked at */
+};
+
+void fileinfo_release(struct fileinfo *fi);
+
+/* /proc/TID/fd/FD: link text and statx. False with errno when it is not open (ENOENT) or
+ * cannot be looked at. For a socket, addresses too; *duplicated says that the fd was
+ * duplicated into frec to see them (observer ledger). */
+bool resolve_fd(struct process *p, pid_t tid, int fd, struct fileinfo *out, bool *duplicated);
+/* Reads a socket's addresses again (after connect, bind). */
+bool resolve_socket(struct process *p, int fd, struct fileinfo *fi);
+/* Offset and open flags (with O_CLOEXEC) from fdinfo; -1 when not to be had. */
+void resolve_fdinfo(pid_t tid, int fd, int64_t *flags, int64_t *position);
+/* The file at path (n bytes, as the tracee passed it) relative to dirfd (AT_FDCWD: cwd);
+ * follow: a symlink at the end. out->path is the absolute form without symlinks resolved. */
+bool resolve_path(pid_t tid, int dirfd, const uint8_t *path, size_t n, bool follow, struct fileinfo *out);
+/* The directory behind dirfd or AT_FDCWD, as the kernel names it. Returns its length, or
+ * -1 with errno. */
+ssize_t resolve_dir(pid_t tid, int dirfd, char *buf, size_t cap);
+/* The same file (device, inode, and for sockets and pipes the link text)? */
+bool fileinfo_same(const struct fileinfo *a, const struct fileinfo *b);
+
+#endif
