@@ -9,7 +9,7 @@
  *   field    := key:u16 type:u8 flags:u8 len:u32 value:u8[len]
  *   link     := SHA-256( FRZ_LINK_DOMAIN || every byte of the block before the link )
  *   frame    := one ordinary zstd frame with checksum and content size, holding a
- *   segment  := plane lengths, then the planes R, L and H (segment.h)
+ *   segment  := plane lengths, then the planes R, N, A, B, G and D (segment.h)
  *
  * - All integers are little-endian. `size` counts the bytes after itself.
  * - Keys rise strictly within a block, so a field appears at most once.
@@ -91,8 +91,8 @@ enum frz_key {
 	FRZ_K_RAW_BYTES       = 50, /* u64 */
 	FRZ_K_RAW_SHA256      = 51, /* bytes[32] */
 	FRZ_K_FIRST_EVENT     = 52, /* u64, seq of the first event; the first of a case is 1 */
-	FRZ_K_EVENTS          = 53, /* u64; also in TICK, SEAL, RECOVERY: total so far */
-	FRZ_K_LOST            = 54, /* u64, events known to be lost; likewise */
+	FRZ_K_EVENTS          = 53, /* u64; in TICK, SEAL, RECOVERY: of all segments before */
+	FRZ_K_LOST            = 54, /* u64, events known to be lost; there: total, never falls */
 	FRZ_K_FIRST_MONO      = 55, /* u64, ns; base of the time deltas in the frame */
 	FRZ_K_FIRST_REAL      = 56, /* u64, read together with FIRST_MONO */
 	FRZ_K_LAST_MONO       = 57, /* u64, when the segment was closed, >= every time in it */
@@ -131,6 +131,7 @@ enum frz_err {
 	FRZ_E_UNKNOWN   = -8,   /* a critical field or block type this version does not know */
 	FRZ_E_SPACE     = -9,   /* the caller's buffer is too small */
 	FRZ_E_UNSEALED  = -10,  /* whole up to its last byte, but there is no SEAL */
+	FRZ_E_FOREIGN   = -11,  /* a tail file that belongs to another case */
 };
 
 /* Where and what: filled by readers when they return < 0. */

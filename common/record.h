@@ -8,7 +8,7 @@
  *   0xc0..0xff  notes: have a time but no number
  *
  * - A reader skips a record of unknown type by its length (an unknown type from 0x80
- *   on still consumes one time from the planes L and H, and an unknown type
+ *   on still consumes one time from the time planes, and an unknown type
  *   0x80..0xbf one sequence number).
  * - Declarations hold until the end of their segment or until declared again.
  *   STRING and FILE are numbered from 1 in the order in which they stand; 0 is "none".
@@ -136,6 +136,7 @@ enum frz_ctx_key {
 	FRZ_CTX_STARTED = 16,   /* text, CLOCK_REALTIME ns of the process's start */
 	FRZ_CTX_ENV = 17,       /* bytes as /proc/PID/environ; only with --env */
 	FRZ_CTX_SECCOMP = 18,   /* text, Seccomp: of /proc/PID/status */
+	FRZ_CTX_CUT = 19,       /* text, numbers of the keys whose value was cut, spaces between */
 };
 
 enum frz_born { FRZ_BORN_ATTACH = 1, FRZ_BORN_CLONE = 2, FRZ_BORN_FORK = 3, FRZ_BORN_VFORK = 4, FRZ_BORN_LAUNCH = 5 };
