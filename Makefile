@@ -45,6 +45,10 @@ FUZZ_SECONDS = 60
 COMMON_SRC = \
 
 RECORDER_SRC = \
+	recorder/context.c \
+	recorder/procinfo.c \
+	recorder/names.c \
+	recorder/shown.c \
 	recorder/options.c \
 	recorder/quantity.c \
 	recorder/recordset.c \

@@ -11,9 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "describe.h"
 #include "quantity.h"
 #include "recordset.h"
+#include "shown.h"
 
 #ifndef FREC_VERSION
 #define FREC_VERSION "unversioned"
@@ -65,27 +65,9 @@ static void complain(const char *fmt, ...)
 	fprintf(stderr, "frec: %s\n", line);
 }
 
-/* A word of the command line in a message: escaped, and cut when long. */
-struct shown { char s[160]; };
-
-static struct shown show_n(const char *word, size_t len)
-{
-	struct shown out;
-	size_t need = frz_escape((const uint8_t *)word, len, out.s, sizeof(out.s));
-
-	if (need >= sizeof(out.s))
-		strcpy(out.s + sizeof(out.s) - 4, "...");
-	return out;
-}
-
-static struct shown show(const char *word)
-{
-	return show_n(word, strlen(word));
-}
-
 static bool bad_value(const struct parse *p, const char *v, const char *what)
 {
-	complain("%s %s: %s", p->given, *v ? show(v).s : "\"\"", what);
+	complain("%s %s: %s", p->given, *v ? SHOWN(v) : "\"\"", what);
 	return false;
 }
 
@@ -115,7 +97,7 @@ static bool add_pid(struct parse *p, const char *word, size_t len)
 	if (!what && pid == 0)
 		what = "0 is no process; ps or pgrep shows the id";
 	if (what) {
-		complain("%s %s: %s", p->given, show_n(word, len).s, what);
+		complain("%s %s: %s", p->given, SHOWN_N(word, len), what);
 		return false;
 	}
 	for (size_t i = 0; i < o->npids; i++)
@@ -184,10 +166,10 @@ static bool take_set(struct parse *p, const char *v)
 		complain("%s: no system call or class given; %s", p->given, known);
 	else if (*near)
 		complain("%s %s: no such system call or class; did you mean %s?", p->given,
-			 show_n(bad, len).s, near);
+			 SHOWN_N(bad, len), near);
 	else
 		complain("%s %s: no such system call or class; %s", p->given,
-			 show_n(bad, len).s, known);
+			 SHOWN_N(bad, len), known);
 	return false;
 }
 
@@ -268,9 +250,21 @@ static bool take_case_id(struct parse *p, const char *v)
 	return p->o->case_id ? true : no_memory(p);
 }
 
-static bool take_exhibit(struct parse *p, const char *v) { return text_value(p, v, &p->o->exhibit); }
-static bool take_examiner(struct parse *p, const char *v) { return text_value(p, v, &p->o->examiner); }
-static bool take_note(struct parse *p, const char *v) { return text_value(p, v, &p->o->note); }
+static bool take_exhibit(struct parse *p, const char *v)
+{
+	return text_value(p, v, &p->o->exhibit);
+}
+
+static bool take_examiner(struct parse *p, const char *v)
+{
+	return text_value(p, v, &p->o->examiner);
+}
+
+static bool take_note(struct parse *p, const char *v)
+{
+	return text_value(p, v, &p->o->note);
+}
+
 
 static bool take_checkpoint(struct parse *p, const char *v)
 {
@@ -320,11 +314,36 @@ static bool take_placement(struct parse *p, const char *v)
 	return bad_value(p, v, "is none of auto, spin, colocate, none");
 }
 
-static bool take_flag_no_follow(struct parse *p, const char *v) { (void)v; return p->o->no_follow = true; }
-static bool take_flag_no_seccomp(struct parse *p, const char *v) { (void)v; return p->o->no_seccomp = true; }
-static bool take_flag_env(struct parse *p, const char *v) { (void)v; return p->o->env = true; }
-static bool take_flag_quiet(struct parse *p, const char *v) { (void)v; return p->o->quiet = true; }
-static bool take_flag_verbose(struct parse *p, const char *v) { (void)v; return p->o->verbose = true; }
+static bool flag_no_follow(struct parse *p, const char *v)
+{
+	(void)v;
+	return p->o->no_follow = true;
+}
+
+static bool flag_no_seccomp(struct parse *p, const char *v)
+{
+	(void)v;
+	return p->o->no_seccomp = true;
+}
+
+static bool flag_env(struct parse *p, const char *v)
+{
+	(void)v;
+	return p->o->env = true;
+}
+
+static bool flag_quiet(struct parse *p, const char *v)
+{
+	(void)v;
+	return p->o->quiet = true;
+}
+
+static bool flag_verbose(struct parse *p, const char *v)
+{
+	(void)v;
+	return p->o->verbose = true;
+}
+
 
 static bool answer_help(struct parse *p, const char *v);
 static bool answer_version(struct parse *p, const char *v);
@@ -339,7 +358,7 @@ static const struct row rows[] = {
 	{ 'e', "events", "SET[,SET...]", TAKES_VALUE | REPEATABLE, take_set,
 	  "record only these: file desc io net process memory other all,\n"
 	  "system calls by name; !NAME leaves one out (default: all but other)" },
-	{ 0, "no-follow", NULL, 0, take_flag_no_follow,
+	{ 0, "no-follow", NULL, 0, flag_no_follow,
 	  "leave new child processes alone" },
 	{ 0, "snap", "N", TAKES_VALUE, take_snap,
 	  "keep the first N bytes of each buffer (default 0)" },
@@ -360,18 +379,18 @@ static const struct row rows[] = {
 	  "write the chain's head, as it grows, to a file, journald or stderr" },
 	{ 0, "keep", "DIR", TAKES_VALUE, take_keep,
 	  "copy files that are executed or about to be destroyed into DIR" },
-	{ 0, "env", NULL, 0, take_flag_env, "record the environment of each process" },
+	{ 0, "env", NULL, 0, flag_env, "record the environment of each process" },
 	{ 0, "redact", "NAME", TAKES_VALUE | REPEATABLE, take_redact,
 	  "with --env: leave out the values of variables that match, such as '*_KEY'" },
-	{ 0, "no-seccomp", NULL, 0, take_flag_no_seccomp,
+	{ 0, "no-seccomp", NULL, 0, flag_no_seccomp,
 	  "start the command without a filter: slower, but it outlives a killed frec" },
 	{ 0, "placement", "MODE", TAKES_VALUE, take_placement,
 	  "where frec runs beside its targets: auto, spin, colocate, none" },
 	{ 0, "recover", "CASE.frz", TAKES_VALUE | WITH_RECOVER, take_recover,
 	  "finish a case whose recorder was killed, and put targets' CPU masks back" },
-	{ 'q', "quiet", NULL, WITH_RECOVER, take_flag_quiet,
+	{ 'q', "quiet", NULL, WITH_RECOVER, flag_quiet,
 	  "no start-up lines, no status line" },
-	{ 'v', "verbose", NULL, WITH_RECOVER, take_flag_verbose,
+	{ 'v', "verbose", NULL, WITH_RECOVER, flag_verbose,
 	  "print events as they happen" },
 	{ 'h', "help", NULL, ANSWERS | WITH_RECOVER, answer_help, "print this and exit" },
 	{ 'V', "version", NULL, ANSWERS | WITH_RECOVER, answer_version,
@@ -446,9 +465,9 @@ static int unknown_option(const char *word, const char *name, size_t len)
 		names[i] = rows[i].name;
 	near = name ? nearest(name, len, names, NROWS) : NULL;
 	if (near)
-		complain("%s: no such option; did you mean --%s?", show(word).s, near);
+		complain("%s: no such option; did you mean --%s?", SHOWN(word), near);
 	else
-		complain("%s: no such option; frec --help lists them", show(word).s);
+		complain("%s: no such option; frec --help lists them", SHOWN(word));
 	return MISUSE;
 }
 
@@ -457,7 +476,7 @@ static int take(struct parse *p, const struct row *r, const char *v)
 	uint64_t bit = 1ULL << (r - rows);
 
 	if ((p->seen & bit) && (r->flags & TAKES_VALUE) && !(r->flags & REPEATABLE)) {
-		complain("%s %s: given a second time; give it once", p->given, show(v).s);
+		complain("%s %s: given a second time; give it once", p->given, SHOWN(v));
 		return MISUSE;
 	}
 	p->seen |= bit;
@@ -497,7 +516,7 @@ static int long_option(struct parse *p, int argc, char **argv, int *i)
 	p->given = given;
 	if (!(r->flags & TAKES_VALUE)) {
 		if (v) {
-			complain("%s: takes no value; write %s alone", show(word).s, given);
+			complain("%s: takes no value; write %s alone", SHOWN(word), given);
 			return MISUSE;
 		}
 		v = "";
@@ -545,10 +564,10 @@ static int stray_word(const struct parse *p, const char *word)
 {
 	if (p->o->npids && all_digits(word))
 		complain("%s: stray word; several process ids go into one -p, as in "
-			 "-p \"$(pgrep nginx)\"", show(word).s);
+			 "-p \"$(pgrep nginx)\"", SHOWN(word));
 	else
 		complain("%s: stray word; a command to start goes behind --, as in "
-			 "frec -o CASE.frz -- %s", show(word).s, show(word).s);
+			 "frec -o CASE.frz -- %s", SHOWN(word), SHOWN(word));
 	return MISUSE;
 }
 
@@ -562,12 +581,12 @@ static int check_recover(const struct parse *p)
 		if (!(p->seen >> i & 1) || (rows[i].flags & WITH_RECOVER))
 			continue;
 		complain("--recover %s: goes without --%s; it only finishes a case",
-			 show(o->recover).s, rows[i].name);
+			 SHOWN(o->recover), rows[i].name);
 		return MISUSE;
 	}
 	if (o->command) {
 		complain("--recover %s: goes without a command; it only finishes a case",
-			 show(o->recover).s);
+			 SHOWN(o->recover));
 		return MISUSE;
 	}
 	return GO_ON;
@@ -581,7 +600,7 @@ static int check_whole(struct parse *p)
 		return check_recover(p);
 	if (o->npids && o->command) {
 		complain("-p %d: goes without a command (%s); attach or start, one case for each",
-			 (int)o->pids[0], show(o->command[0]).s);
+			 (int)o->pids[0], SHOWN(o->command[0]));
 		return MISUSE;
 	}
 	if (!o->npids && !o->command) {
@@ -594,7 +613,7 @@ static int check_whole(struct parse *p)
 	}
 	if (o->redact && !o->env) {
 		complain("--redact %s: no environment is recorded without --env",
-			 show(o->redact[0]).s);
+			 SHOWN(o->redact[0]));
 		return MISUSE;
 	}
 	return GO_ON;
