@@ -45,6 +45,8 @@ FUZZ_SECONDS = 60
 COMMON_SRC = \
 
 RECORDER_SRC = \
+	recorder/control.c \
+	recorder/status.c \
 	recorder/context.c \
 	recorder/procinfo.c \
 	recorder/names.c \

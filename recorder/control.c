@@ -1,0 +1,270 @@
+/*
+ * control.c - the thread that listens: signals by signalfd, limits, the end.
+ *
+ * - control_new blocks every signal that would end or stop frec, so that all threads made later
+ *   have them blocked and only the signalfd takes them. A second Ctrl-C is read and ignored.
+ * - SIGTSTP, SIGTTIN and SIGTTOU are blocked and never taken: a stopped frec would leave its
+ *   tracees hanging at their next stop.
+ * - The wake-up is a real-time signal with an empty handler and no SA_RESTART. One that hits the
+ *   tracer between its check and its sleep is lost, so it is sent every 10 ms until the
+ *   tracer has called control_stop_reason().
+ */
+#include "control.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "status.h"
+
+#define KICK_SIGNAL   SIGRTMIN
+#define KICK_EVERY_MS 10
+#define LOOK_EVERY_MS 100       /* at the writer's state, and to redraw when it is time */
+
+struct control {
+	const struct frec_options *o;
+	struct writer *w;
+	bool launch;
+	bool started;
+	bool hup_ignored, int_ignored, quit_ignored, chld_ignored;
+	sigset_t old_mask;
+	int signal_fd, end_fd;
+	pthread_t thread, tracer;
+	uint64_t deadline_ns;                   /* CLOCK_MONOTONIC; 0 none */
+	const char *_Atomic reason;             /* static text; the first one stays */
+	atomic_bool seen;                       /* the tracer knows */
+	struct status *status;
+};
+
+/* Those that end frec cleanly. All others that would end it by default are blocked as well. */
+static const struct { int signo; const char *reason; } enders[] = {
+	{ SIGINT, "signal SIGINT" },    { SIGTERM, "signal SIGTERM" },
+	{ SIGHUP, "signal SIGHUP" },    { SIGQUIT, "signal SIGQUIT" },
+	{ SIGUSR1, "signal SIGUSR1" },  { SIGUSR2, "signal SIGUSR2" },
+	{ SIGALRM, "signal SIGALRM" },  { SIGXCPU, "signal SIGXCPU" },
+	{ SIGPWR, "signal SIGPWR" },
+};
+#define NENDERS (sizeof(enders) / sizeof(enders[0]))
+
+/* Failed writes report EPIPE and EFBIG instead; the terminal cannot stop frec. */
+static const int blocked_only[] = { SIGPIPE, SIGXFSZ, SIGTSTP, SIGTTIN, SIGTTOU };
+
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+static bool ignored(int signo)
+{
+	struct sigaction sa;
+
+	return !sigaction(signo, NULL, &sa) && sa.sa_handler == SIG_IGN;
+}
+
+static void wake_up(int signo)
+{
+	(void)signo;
+}
+
+struct control *control_new(const struct frec_options *o, bool launch)
+{
+	struct control *c = calloc(1, sizeof(*c));
+	struct sigaction sa = { .sa_handler = wake_up };
+	sigset_t block, kick;
+	int e;
+
+	if (!c)
+		return NULL;
+	c->o = o;
+	c->launch = launch;
+	c->hup_ignored = ignored(SIGHUP);
+	c->int_ignored = ignored(SIGINT);
+	c->quit_ignored = ignored(SIGQUIT);
+	c->chld_ignored = ignored(SIGCHLD);
+	c->signal_fd = c->end_fd = -1;
+	sigemptyset(&block);
+	for (size_t i = 0; i < NENDERS; i++)
+		sigaddset(&block, enders[i].signo);
+	c->signal_fd = signalfd(-1, &block, SFD_CLOEXEC | SFD_NONBLOCK);
+	c->end_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (c->signal_fd < 0 || c->end_fd < 0)
+		goto fail;
+	for (size_t i = 0; i < sizeof(blocked_only) / sizeof(blocked_only[0]); i++)
+		sigaddset(&block, blocked_only[i]);
+	sigemptyset(&sa.sa_mask);
+	if (sigaction(KICK_SIGNAL, &sa, NULL))
+		goto fail;
+	if (pthread_sigmask(SIG_BLOCK, &block, &c->old_mask))
+		goto fail;
+	if (c->chld_ignored)    /* it would take the wait status of our own children away */
+		signal(SIGCHLD, SIG_DFL);
+	sigemptyset(&kick);
+	sigaddset(&kick, KICK_SIGNAL);
+	pthread_sigmask(SIG_UNBLOCK, &kick, NULL);
+	return c;
+fail:
+	e = errno;
+	if (c->signal_fd >= 0)
+		close(c->signal_fd);
+	if (c->end_fd >= 0)
+		close(c->end_fd);
+	free(c);
+	errno = e;
+	return NULL;
+}
+
+void control_child_signals(const struct control *c)
+{
+	signal(KICK_SIGNAL, SIG_DFL);
+	if (c->chld_ignored)
+		signal(SIGCHLD, SIG_IGN);
+	sigprocmask(SIG_SETMASK, &c->old_mask, NULL);
+}
+
+/* ---- the reason ------------------------------------------------------------------------------ */
+
+void control_stop(struct control *c, const char *reason)
+{
+	const char *none = NULL;
+
+	atomic_compare_exchange_strong(&c->reason, &none, reason);
+}
+
+const char *control_stop_reason(struct control *c)
+{
+	const char *reason = atomic_load_explicit(&c->reason, memory_order_acquire);
+
+	if (reason)
+		atomic_store_explicit(&c->seen, true, memory_order_release);
+	return reason;
+}
+
+/* Whether this delivery of a signal asks frec to stop. */
+static bool meant_for_us(const struct control *c, const struct signalfd_siginfo *si)
+{
+	bool from_terminal = si->ssi_code == SI_KERNEL;
+
+	switch ((int)si->ssi_signo) {
+	case SIGHUP:            /* nohup frec ... */
+		return !c->hup_ignored;
+	case SIGINT:            /* ignored at start: a shell's background job */
+		return !from_terminal || !(c->launch || c->int_ignored);
+	case SIGQUIT:
+		return !from_terminal || !(c->launch || c->quit_ignored);
+	default:
+		return true;
+	}
+}
+
+static void take_signals(struct control *c)
+{
+	struct signalfd_siginfo si;
+
+	while (read(c->signal_fd, &si, sizeof(si)) == (ssize_t)sizeof(si))
+		for (size_t i = 0; i < NENDERS; i++)
+			if (enders[i].signo == (int)si.ssi_signo && meant_for_us(c, &si))
+				control_stop(c, enders[i].reason);
+}
+
+static void look_at_limits(struct control *c, uint64_t now, const struct writer_stats *s)
+{
+	if (writer_failed(c->w))
+		control_stop(c, "write failed");
+	else if (c->o->max_events && s->events >= c->o->max_events)
+		control_stop(c, "max-events");
+	else if (writer_full(c->w))
+		control_stop(c, "max-size");
+	else if (c->deadline_ns && now >= c->deadline_ns)
+		control_stop(c, "duration");
+}
+
+/* ---- the thread -------------------------------------------------------------------------------- */
+
+static int wait_ms(const struct control *c, uint64_t now)
+{
+	uint64_t left;
+
+	if (atomic_load(&c->reason))
+		return atomic_load(&c->seen) ? LOOK_EVERY_MS : KICK_EVERY_MS;
+	if (!c->deadline_ns)
+		return LOOK_EVERY_MS;
+	left = c->deadline_ns > now ? (c->deadline_ns - now + 999999) / 1000000 : 0;
+	return left < LOOK_EVERY_MS ? (int)left : LOOK_EVERY_MS;
+}
+
+static void *control_thread(void *arg)
+{
+	struct control *c = arg;
+	struct pollfd fds[2] = {
+		{ .fd = c->signal_fd, .events = POLLIN },
+		{ .fd = c->end_fd, .events = POLLIN },
+	};
+
+	for (;;) {
+		struct writer_stats s;
+		uint64_t now = now_ns();
+
+		poll(fds, 2, wait_ms(c, now));
+		if (fds[1].revents)
+			return NULL;
+		take_signals(c);
+		now = now_ns();
+		writer_stats(c->w, &s);
+		look_at_limits(c, now, &s);
+		if (atomic_load(&c->reason) && !atomic_load(&c->seen))
+			pthread_kill(c->tracer, KICK_SIGNAL);
+		status_draw(c->status, now, &s);
+	}
+}
+
+int control_start(struct control *c, struct writer *w, const unsigned *threads)
+{
+	sigset_t all, old;
+	int e;
+
+	c->w = w;
+	c->tracer = pthread_self();
+	if (c->o->duration_ns)
+		c->deadline_ns = now_ns() + c->o->duration_ns;
+	c->status = status_new(!c->o->quiet && !c->o->verbose, threads);
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	e = pthread_create(&c->thread, NULL, control_thread, c);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	c->started = !e;
+	errno = e;
+	return e ? -1 : 0;
+}
+
+void control_say(struct control *c, const char *line)
+{
+	status_say(c->status, line);
+}
+
+void control_end(struct control *c)
+{
+	uint64_t one = 1;
+
+	if (!c)
+		return;
+	if (c->started) {
+		while (write(c->end_fd, &one, sizeof(one)) < 0 && errno == EINTR)
+			;
+		pthread_join(c->thread, NULL);
+	}
+	status_free(c->status);
+	close(c->signal_fd);
+	close(c->end_fd);
+	free(c);
+}

@@ -1,0 +1,31 @@
+/*
+ * status.h - the one line on the terminal that tells how the recording goes.
+ *
+ * Drawn only when standard error is a terminal and frec is in its foreground; never blocks:
+ * a terminal that takes no output (Ctrl-S) is passed over.
+ */
+#ifndef FREC_STATUS_H
+#define FREC_STATUS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "writer.h"
+
+struct status;
+
+/* wanted: false for a status that draws nothing, as on no terminal. threads: read at each draw.
+ * NULL when there is no memory; all functions take NULL and then draw nothing. */
+struct status *status_new(bool wanted, const unsigned *threads);
+/* Redraws when the last time is 250 ms ago or more. now_ns: CLOCK_MONOTONIC. */
+void status_draw(struct status *s, uint64_t now_ns, const struct writer_stats *w);
+/* One line to standard error, the status line taken off first. Any thread. */
+void status_say(struct status *s, const char *line);
+/* Clears the line. */
+void status_free(struct status *s);
+
+/* The text of the line; pure. seconds: since start; rate: events a second. */
+void status_text(char *out, size_t cap, uint64_t events, uint64_t rate, uint64_t bytes,
+		 unsigned threads, uint64_t seconds);
+
+#endif
