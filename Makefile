@@ -45,6 +45,7 @@ FUZZ_SECONDS = 60
 COMMON_SRC = \
 
 RECORDER_SRC = \
+	recorder/diagnose.c \
 	recorder/control.c \
 	recorder/status.c \
 	recorder/context.c \
