@@ -18,6 +18,7 @@
 #define IN_RECOVERY IN(FRZ_RECOVERY)
 #define IN_CUSTODY  IN(FRZ_CUSTODY)
 #define IN_MOMENT   (IN_GENESIS | IN_TICK | IN_SEAL | IN_RECOVERY)
+#define IN_TOTALS   (IN_SEGMENT | IN_TICK | IN_SEAL | IN_RECOVERY)
 
 struct key_def {
 	uint16_t key;
@@ -56,8 +57,8 @@ static const struct key_def keys[] = {
 	{ FRZ_K_RAW_BYTES, FRZ_T_U64, 8, IN_SEGMENT, 0, 0, "raw-bytes" },
 	{ FRZ_K_RAW_SHA256, FRZ_T_BYTES, 32, IN_SEGMENT, 0, 0, "raw-sha256" },
 	{ FRZ_K_FIRST_EVENT, FRZ_T_U64, 8, IN_SEGMENT, 0, 0, "first-event" },
-	{ FRZ_K_EVENTS, FRZ_T_U64, 8, IN_SEGMENT | IN_TICK | IN_SEAL | IN_RECOVERY, 0, 0, "events" },
-	{ FRZ_K_LOST, FRZ_T_U64, 8, IN_SEGMENT | IN_TICK | IN_SEAL | IN_RECOVERY, 0, 0, "lost" },
+	{ FRZ_K_EVENTS, FRZ_T_U64, 8, IN_TOTALS, 0, 0, "events" },
+	{ FRZ_K_LOST, FRZ_T_U64, 8, IN_TOTALS, 0, 0, "lost" },
 	{ FRZ_K_FIRST_MONO, FRZ_T_U64, 8, IN_SEGMENT, 0, 0, "first-mono" },
 	{ FRZ_K_FIRST_REAL, FRZ_T_U64, 8, IN_SEGMENT, 0, 0, "first-real" },
 	{ FRZ_K_LAST_MONO, FRZ_T_U64, 8, IN_SEGMENT, 0, 0, "last-mono" },
@@ -316,7 +317,8 @@ static enum frz_err check_fields(const struct frz_block *blk, const char **why)
 }
 
 enum frz_err frz_block_parse(const void *p, size_t len, uint64_t want_index, uint64_t want_offset,
-			     const uint8_t want_prev[FRZ_HASH_LEN], struct frz_block *out, const char **why)
+			     const uint8_t want_prev[FRZ_HASH_LEN], struct frz_block *out,
+			     const char **why)
 {
 	const uint8_t *b = p;
 	uint8_t link[FRZ_HASH_LEN];
@@ -350,7 +352,7 @@ enum frz_err frz_block_parse(const void *p, size_t len, uint64_t want_index, uin
 	if (out->index != want_index)
 		return fail(why, FRZ_E_CORRUPT, "the block's index is not the next one");
 	if (out->offset != want_offset)
-		return fail(why, FRZ_E_CORRUPT, "the block says that it stands elsewhere in the file");
+		return fail(why, FRZ_E_CORRUPT, "the block says that it stands elsewhere");
 	if (memcmp(out->prev, want_prev, FRZ_HASH_LEN) != 0)
 		return fail(why, FRZ_E_CORRUPT, "the block does not continue the one before it");
 	if (b[13] || b[14] || b[15] || frz_get32(b + 68))
@@ -358,7 +360,7 @@ enum frz_err frz_block_parse(const void *p, size_t len, uint64_t want_index, uin
 	if (out->nfields > FRZ_FIELDS_MAX)
 		return fail(why, FRZ_E_LIMIT, "too many fields");
 	if (!frz_block_type_name(out->type))
-		return fail(why, FRZ_E_UNKNOWN, "a block of a type that this version does not know");
+		return fail(why, FRZ_E_UNKNOWN, "the block's type is not known");
 	return check_fields(out, why);
 }
 
@@ -383,7 +385,8 @@ bool frz_field_bytes(const struct frz_block *blk, enum frz_key key, const uint8_
 	return true;
 }
 
-bool frz_block_next_unknown(const struct frz_block *blk, struct frz_cur *c, unsigned *key, size_t *n)
+bool frz_block_next_unknown(const struct frz_block *blk, struct frz_cur *c, unsigned *key,
+			    size_t *n)
 {
 	struct field f;
 

@@ -76,6 +76,9 @@ enum frz_rec {
 	FRZ_R_FILE_HASH  = 0xcb,
 };
 
+/* Declarations of one kind (strings, files, bindings, threads, processes) in one segment. */
+#define FRZ_DECLARED_MAX (1u << 18)
+
 #define FRZ_REC_TIMED(type) ((type) >= 0x80)
 #define FRZ_REC_EVENT(type) ((type) >= 0x80 && (type) < 0xc0)
 
@@ -246,7 +249,14 @@ struct frz_record {
 	} u;
 };
 
-/* State of decoding one segment: what has been declared so far. */
+/* State of decoding one segment: what has been declared so far.
+ *
+ * Strict: a record's known parts must fill its body exactly (a FILE with unknown mask bits
+ * may go on); the number of a STRING or FILE is 0 or that of one declared before; a pid, tid
+ * or uid fits 32 bits, an fd 31; everything else is FRZ_E_CORRUPT. A thread, binding or
+ * instance need not have been declared: its look-up is then NULL. Numbers of kinds, reasons
+ * and ways that are not known pass. Memory grows with what is declared, never with a
+ * number that is claimed. */
 struct frz_decoder;
 
 struct frz_decoder *frz_decoder_new(void);              /* NULL: no memory */
@@ -264,7 +274,9 @@ enum frz_err frz_decoder_feed(struct frz_decoder *d, struct frz_cur *rec, uint64
                               uint64_t mono_ns, uint64_t dur_ns, struct frz_record *out);
 /* Next record: FRZ_OK, FRZ_END (all planes used up exactly), or an error with *why set
  * to one line. Declarations are applied before they are returned, an UNBIND after
- * the record it names was looked up. */
+ * the record it names was looked up (u.bind.instance is 0 when nothing was bound). The
+ * bodies of all known types have been checked, so that reading them in their stated
+ * shape cannot fail. */
 enum frz_err frz_decoder_next(struct frz_decoder *d, struct frz_record *out, const char **why);
 
 /* Look-ups; pointers are valid until the next begin. NULL or an empty string: not declared. */
