@@ -85,6 +85,12 @@ FUZZERS = \
 # executables that print TAP
 SCRIPT_TESTS = \
 	tests/arch.t \
+	tests/e2e/account.t \
+	tests/e2e/bad-input.t \
+	tests/e2e/modes.t \
+	tests/e2e/services.t \
+	tests/e2e/stock-tools.t \
+	tests/e2e/strace.t \
 
 # the same, only for check-full
 SCRIPT_TESTS_FULL = \
@@ -226,7 +232,8 @@ check-programs: all $(UNIT_BIN) $(TARGET_BIN) $(FUZZ_BIN)
 # A relative BUILD is made absolute, because tests change directory.
 test_env = BUILD='$(abspath $(BUILD))' FREC='$(abspath $(BUILD))/frec' \
            FANALYZE='$(abspath $(BUILD))/fanalyze' CC='$(CC)' SANITIZE='$(SANITIZE)' \
-           FREC_MUST_WORK='$(FREC_MUST_WORK)' LC_ALL=C.UTF-8 TZ=UTC0
+           FREC_MUST_WORK='$(FREC_MUST_WORK)' LC_ALL=C.UTF-8 TZ=UTC0 \
+           PYTHONDONTWRITEBYTECODE=1
 
 CHECKS = $(if $(TESTS),$(TESTS),$(UNIT_BIN) $(SCRIPT_TESTS))
 

@@ -27,6 +27,8 @@ check|cmd zstd|zstd
 check|cmd sqlite3|sqlite3
 check|cmd nginx|nginx-light
 check|cmd ab|apache2-utils
+check|cmd redis-server|redis-server
+check|cmd redis-benchmark|redis-tools
 check|cmd ssh-keygen|openssh-client
 check|cmd pgrep|procps
 check|cmd mandoc|mandoc
