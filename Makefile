@@ -43,6 +43,13 @@ FUZZ_SECONDS = 60
 # ---- sources, by name -------------------------------------------------------------------
 
 COMMON_SRC = \
+	common/block.c \
+	common/declared.c \
+	common/decode.c \
+	common/encode.c \
+	common/error.c \
+	common/segment.c \
+	common/sha256.c \
 
 RECORDER_SRC = \
 	recorder/diagnose.c \

@@ -30,6 +30,8 @@ const char *frz_strerror(enum frz_err err)
 		return "buffer too small";
 	case FRZ_E_UNSEALED:
 		return "not sealed";
+	case FRZ_E_FOREIGN:
+		return "belongs to another case";
 	}
 	return "unknown error";
 }
