@@ -43,6 +43,8 @@ FUZZ_SECONDS = 60
 # ---- sources, by name -------------------------------------------------------------------
 
 COMMON_SRC = \
+	common/crc32c.c \
+	common/tailfile.c \
 	common/block.c \
 	common/declared.c \
 	common/decode.c \
@@ -52,6 +54,10 @@ COMMON_SRC = \
 	common/sha256.c \
 
 RECORDER_SRC = \
+	recorder/append.c \
+	recorder/genesis.c \
+	recorder/tail.c \
+	recorder/writer.c \
 	recorder/diagnose.c \
 	recorder/control.c \
 	recorder/status.c \

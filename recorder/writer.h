@@ -10,6 +10,7 @@
  * - Nothing to append for a tick interval: the helper appends a TICK block.
  * - When the file cannot be written any more, the writer keeps the tail, stops taking
  *   records and says so once through writer_failed(); the tracer then detaches.
+ * - The case file is locked (flock) as long as the writer lives, which keeps recovery away.
  */
 #ifndef FREC_WRITER_H
 #define FREC_WRITER_H
@@ -37,6 +38,7 @@ struct writer_options {
 	unsigned sync_seconds;          /* for WRITER_SYNC_SECONDS; default 1 */
 	unsigned tick_seconds;          /* default 5 */
 	int zstd_level;                 /* default 3 */
+	unsigned stall_ms;              /* longest wait for a slow medium, default 2000; then drop */
 	uint64_t max_bytes;             /* --max-size: writer_full() tells when reached; 0 none */
 	/* called by the helper thread after each block appended (checkpoints); may be NULL */
 	void (*on_block)(void *arg, uint64_t blocks, uint64_t events, const uint8_t link[FRZ_HASH_LEN]);
@@ -50,12 +52,20 @@ struct writer;
 struct writer *writer_open(const char *path, const struct writer_genesis *g,
                            const struct writer_options *o, char *err, size_t err_cap);
 
-/* Makes sure that `records` more records of `bytes` bytes in all fit into the current half,
- * switching halves when needed; *new_segment is then set (declarations must be made again),
- * as it is on the very first call. Waits for the helper when both halves are full, but
- * never longer than it takes to find out that the file cannot be written. False: failed,
- * nothing to do but stop. bytes is at most WRITER_GROUP_MAX. */
+/* Begins a group: makes sure that `records` more records of `bytes` bytes in all fit into the
+ * current half, switching halves when needed; *new_segment is then set (declarations must
+ * be made again), as it is on the very first call. Every group ends with writer_commit;
+ * reserving again commits first. Between the two the helper cannot take the half, so
+ * nothing slow belongs there.
+ *
+ * Waits for the helper when both halves are full, stall_ms at most. When that was not
+ * enough it returns true all the same and drops what is put, counted as lost, until a
+ * half is free again: then *new_segment is set and a GAP record (why: string 0, "the
+ * medium was too slow") stands before everything else. So the target never waits for good.
+ * False: failed, nothing to do but stop.
+ * bytes is at most WRITER_GROUP_MAX and records at most WRITER_GROUP_RECORDS. */
 #define WRITER_GROUP_MAX (768u << 10)
+#define WRITER_GROUP_RECORDS 8192u
 bool writer_reserve(struct writer *w, size_t bytes, unsigned records, bool *new_segment);
 /* Copies one encoded record (record.h: type, length, body) behind those before it, within
  * what was reserved. Times as in record.h, 0 for declarations. Counts an event by its type. */
@@ -63,7 +73,12 @@ void writer_put(struct writer *w, const uint8_t *rec, size_t len, uint64_t mono_
 /* Publishes everything put since the last commit, as one: recovery sees all or nothing of it. */
 void writer_commit(struct writer *w);
 
-void writer_lost(struct writer *w, uint64_t events);    /* counts into the segment's and the seal's LOST */
+/* Counts into the segment's and the seal's LOST. The tracer only. */
+void writer_lost(struct writer *w, uint64_t events);
+
+/* Memory in the tail file, zeroed at the start, that outlives a killed recorder: placement keeps
+ * there what must be put back. NULL never. */
+void *writer_affinity_area(struct writer *w, size_t *len);
 
 struct writer_stats { uint64_t events, file_bytes, blocks, lost; };
 void writer_stats(const struct writer *w, struct writer_stats *s);  /* any thread */
@@ -72,7 +87,9 @@ bool writer_full(const struct writer *w);               /* any thread */
 const char *writer_failed(const struct writer *w);
 
 /* Flushes, seals with the reason, removes the tail. head gets the SEAL's link. 0, or -1
- * with writer_failed() set and the tail kept. w is released by writer_free in any case. */
+ * with writer_failed() set and the tail kept, unless it was the tail that failed: then the
+ * case is sealed with what it got. w is released by writer_free in any case; without a
+ * seal before it the case stays unfinished, for recovery. */
 int writer_seal(struct writer *w, const char *reason, uint8_t head[FRZ_HASH_LEN]);
 void writer_free(struct writer *w);
 
