@@ -110,7 +110,9 @@ SCRIPT_TESTS_FULL = \
 
 # tests/bench/NAME.c
 BENCH = \
+	inserts \
 	limit \
+	threads \
 
 MAN1 = \
 
