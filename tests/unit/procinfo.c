@@ -91,6 +91,9 @@ static void test_stat(void)
 	struct timespec now;
 	uint64_t r = 1, w = 1, start, age;
 
+	/* the child has said that it is ready, and may take a moment more to fall asleep */
+	for (int i = 0; i < 1000 && proc_stat(child, &st) && st.state != 'S'; i++)
+		usleep(1000);
 	if (ok(proc_stat(child, &st), "stat of the child")) {
 		is_int(st.pid, child, "pid");
 		is_int(st.ppid, getpid(), "ppid");
