@@ -35,6 +35,10 @@ def strace_lines(file):
             if line.endswith("<unfinished ...>"):
                 open_calls[pid] = line[:-len("<unfinished ...>")]
                 continue
+            m = re.match(r"(\d+) \+\+\+ superseded by execve in pid (\d+)", line)
+            if m:    # the leader's id now carries that thread's pending execve
+                open_calls[m.group(1)] = re.sub(r"^\d+", m.group(1), open_calls.pop(m.group(2)))
+                continue
             m = RESUMED.match(line)
             if m:
                 line = open_calls.pop(pid) + m.group(3)
@@ -56,8 +60,13 @@ def strace_calls(file):
         ret = re.match(r"(0x[0-9a-f]+|-?\d+)", result)
         path = re.match(r"\d+<(/.*?)>(\(deleted\))?$", result)
         first = re.match(r"(\d+)<(/[^>]*)>", args)
-        yield (n, name, None if err or not ret else int(ret.group(1), 0), err.group(1) if err else None,
+        yield (n, name, None if err or not ret else number(ret.group(1)), err.group(1) if err else None,
                (path or (first if not err else None)) and unquote((path.group(1) if path else first.group(2))))
+
+
+def number(s):
+    """A result as strace shows it: decimal, hex, or octal (umask)."""
+    return int(s, 8) if re.match(r"0[0-7]+$", s) else int(s, 0)
 
 
 def unquote(s):
@@ -71,8 +80,8 @@ def unquote(s):
 def frec_calls(case):
     order = {}
     for r in rows(case, "SELECT tid, syscall, ret, errno, path FROM timeline ORDER BY ts_ns, seq"):
-        n = order.setdefault(r["tid"], len(order))
         if r["syscall"] in CALLS:
+            n = order.setdefault(r["tid"], len(order))
             yield (n, r["syscall"], None if r["errno"] else r["ret"], r["errno"], path_bytes(r["path"]))
 
 
@@ -92,7 +101,7 @@ for t in ["io", "paths", "tree"]:
     if not ok(r.returncode == 0, f"{t}: strace ran it", r.stderr):
         continue
     clean()
-    r = frec("-q", "-e", ",".join(["all"]), "-o", case, "--", *program)
+    r = frec("-q", "-e", "all", "-o", case, "--", *program)
     if not ok(r.returncode == 0, f"{t}: frec ran it", r.stderr):
         continue
 
