@@ -46,6 +46,10 @@ COMMON_SRC = \
 	common/crc32c.c \
 	common/tailfile.c \
 	common/block.c \
+	common/casestate.c \
+	common/casesrc.c \
+	common/casescan.c \
+	common/casefile.c \
 	common/declared.c \
 	common/decode.c \
 	common/encode.c \

@@ -336,6 +336,9 @@ enum frz_err frz_block_parse(const void *p, size_t len, uint64_t want_index, uin
 	if (b[11] != FRZ_VERSION)
 		return fail(why, FRZ_E_VERSION, "the block's version is not known");
 
+	block_link(b, total - FRZ_HASH_LEN, link);
+	if (memcmp(link, b + total - FRZ_HASH_LEN, FRZ_HASH_LEN) != 0)
+		return fail(why, FRZ_E_CORRUPT, "the link does not match the block's bytes");
 	*out = (struct frz_block){
 		.type = b[12],
 		.index = frz_get64(b + 16),
@@ -345,10 +348,7 @@ enum frz_err frz_block_parse(const void *p, size_t len, uint64_t want_index, uin
 		.total = total,
 	};
 	memcpy(out->prev, b + 32, FRZ_HASH_LEN);
-	memcpy(out->link, b + total - FRZ_HASH_LEN, FRZ_HASH_LEN);
-	block_link(b, total - FRZ_HASH_LEN, link);
-	if (memcmp(link, out->link, FRZ_HASH_LEN) != 0)
-		return fail(why, FRZ_E_CORRUPT, "the link does not match the block's bytes");
+	memcpy(out->link, link, FRZ_HASH_LEN);
 	if (out->index != want_index)
 		return fail(why, FRZ_E_CORRUPT, "the block's index is not the next one");
 	if (out->offset != want_offset)

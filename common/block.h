@@ -36,7 +36,7 @@ enum frz_err frz_block_size(const void *p, size_t avail, size_t *total);
 /* Parses and checks one block in full, in this order: size, tag, version, link, position
  * (the want_*), zeros, type, fields: their order, the known keys' types for the block's
  * type, required ones. p[0..len) may go on behind the block. On error *why is one line,
- * valid until the thread's next call; *out is filled as soon as the link is checked. */
+ * valid until the thread's next call; *out is left alone unless the link is right. */
 enum frz_err frz_block_parse(const void *p, size_t len, uint64_t want_index, uint64_t want_offset,
                              const uint8_t want_prev[FRZ_HASH_LEN], struct frz_block *out, const char **why);
 

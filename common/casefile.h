@@ -35,9 +35,10 @@ struct frz_case;
 
 enum frz_case_flag {
 	/* Go past damage: frz_case_next() then returns what is wrong as an item of type 0 and
-	 * goes on at the next block that can be trusted (see frz_case_item). Only failing I/O,
-	 * lack of memory, a file that does not begin with a whole GENESIS, and the ends
-	 * FRZ_E_UNSEALED and FRZ_E_TRUNCATED are still returned as errors. */
+	 * goes on at the next block whose own link is right (see frz_case_item). Only failing
+	 * I/O, lack of memory, a file without any block, and the ends FRZ_E_UNSEALED and
+	 * FRZ_E_TRUNCATED are still returned as errors. What is found behind damage is no
+	 * longer bound to what stands before it, and a damaged GENESIS is not handed out. */
 	FRZ_CASE_ALLOW_DAMAGED = 1,
 	/* Blocks only: frames are stepped over unread. Frame hashes and the SEAL's prefix hash
 	 * stay unchecked. For a first look; never for a verdict. */
