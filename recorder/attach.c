@@ -98,9 +98,8 @@ static int seize_pass(struct engine *e, pid_t pid)
 			failed = ENOMEM;
 			break;
 		}
-		t->born_ns = engine_now();
 		found++;
-		CALL(e, born, t, FRZ_BORN_ATTACH, NULL, t->born_ns);
+		CALL(e, born, t, FRZ_BORN_ATTACH, NULL, engine_clock());
 		engine_interrupt(e, t, "attach");
 	}
 	closedir(dir);
@@ -147,7 +146,7 @@ int engine_attach(struct engine *e, pid_t pid, char *err, size_t err_cap)
 
 void engine_detach(struct engine *e, struct tracee *t, int sig)
 {
-	uint64_t now = engine_now();
+	uint64_t now = engine_clock();
 
 	if (t->state != TRACEE_EXITING && !t->leave)
 		CALL(e, leaving, t, true, now);
@@ -185,7 +184,7 @@ static void drain(struct engine *e, uint64_t until_ns)
 		}
 		if (tid < 0 && errno == ECHILD)
 			return;
-		if (engine_now() >= until_ns)
+		if (engine_clock() >= until_ns)
 			return;
 		nanosleep(&nap, NULL);
 	}
@@ -201,7 +200,7 @@ static void give_up(void *arg, struct tracee *t)
 
 void engine_detach_all(struct engine *e)
 {
-	uint64_t now = engine_now();
+	uint64_t now = engine_clock();
 
 	e->detaching = true;
 	while (e->nheld) {

@@ -23,6 +23,7 @@ struct emit {
 	emit_tap *tap;
 	void *tap_arg;
 	uint32_t segment;
+	unsigned depth;                 /* groups within groups are one */
 	bool fresh;                     /* the next record is the first of a segment */
 	uint32_t next_string, next_file;
 	struct known *known;
@@ -87,10 +88,16 @@ bool emit_begin(struct emit *e, size_t bytes, unsigned records)
 	size_t need = bytes + PLAIN_BYTES;
 	bool new_segment = false;
 
+	if (e->depth) {
+		e->depth++;
+		return true;
+	}
 	if (need > WRITER_GROUP_MAX)
 		need = WRITER_GROUP_MAX;
 	if (!make_room(&e->body, need) || !make_room(&e->rec, need + 16))
 		return false;
+	if (records > WRITER_GROUP_RECORDS - PLAIN_RECORDS)
+		records = WRITER_GROUP_RECORDS - PLAIN_RECORDS;
 	if (!writer_reserve(e->w, need, records + PLAIN_RECORDS, &new_segment))
 		return false;
 	if (new_segment) {
@@ -102,6 +109,7 @@ bool emit_begin(struct emit *e, size_t bytes, unsigned records)
 			memset(e->known, 0, (e->known_mask + 1) * sizeof(*e->known));
 		e->known_used = 0;
 	}
+	e->depth = 1;
 	return true;
 }
 
@@ -362,5 +370,6 @@ void emit_put(struct emit *e, enum frz_rec type, uint64_t mono_ns, uint64_t dur_
 
 void emit_commit(struct emit *e)
 {
-	writer_commit(e->w);
+	if (--e->depth == 0)
+		writer_commit(e->w);
 }

@@ -25,8 +25,8 @@ struct emit *emit_new(struct writer *w, emit_tap *tap, void *tap_arg);  /* NULL:
 void emit_free(struct emit *e);
 
 /* Room for `bytes` of strings and data beyond what a plain event needs, and `records` records
- * beyond 64. Larger than a group may be: capped, and emit_room tells what was granted.
- * False: the writer has failed. */
+ * beyond 64; capped at what a group may hold. Within a group already begun it only nests.
+ * False: the writer has failed, and there is no group to commit. */
 bool emit_begin(struct emit *e, size_t bytes, unsigned records);
 uint32_t emit_segment(const struct emit *e);    /* changes when declarations were forgotten; never 0 */
 

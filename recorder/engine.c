@@ -14,6 +14,7 @@
 #include <sys/ptrace.h>
 #include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 #include <linux/audit.h>
 #include <linux/ptrace.h>
 
@@ -23,7 +24,7 @@
 #define SYSCALL_STOP_SIG (SIGTRAP | 0x80)
 #define X32_BIT          0x40000000u
 
-uint64_t engine_now(void)
+uint64_t engine_clock(void)
 {
 	struct timespec ts;
 
@@ -40,6 +41,7 @@ struct engine *engine_new(const struct engine_config *cfg)
 	e->cfg = *cfg;
 	e->launched = -1;
 	e->launch_status = -1;
+	e->launch_report = -1;
 	return e;
 }
 
@@ -47,6 +49,8 @@ void engine_free(struct engine *e)
 {
 	if (!e)
 		return;
+	if (e->launch_report >= 0)
+		close(e->launch_report);
 	free(e->held);
 	free(e);
 }
@@ -66,7 +70,7 @@ void engine_restart(struct engine *e, struct tracee *t, int sig)
 		engine_detach(e, t, sig);
 		return;
 	}
-	t->stopped_ns += engine_now() - t->woke_ns;
+	t->stopped_ns += engine_clock() - t->woke_ns;
 	if (t->state != TRACEE_EXITING)
 		t->state = TRACEE_RUNNING;
 	/* ESRCH: killed meanwhile; its exit status follows */
@@ -117,7 +121,6 @@ static struct tracee *adopt(struct engine *e, pid_t tid, enum frz_born how, stru
 		CALL(e, missed, tgid, tid, "thread not followed", "out of memory");
 		return NULL;
 	}
-	t->born_ns = now;
 	if (!e->cfg.follow && parent && tgid != parent->proc->pid) {
 		t->leave = true;
 		return t;
@@ -253,6 +256,11 @@ void engine_stop(struct engine *e, struct tracee *t, int status, uint64_t now)
 
 	t->woke_ns = now;
 	t->stops++;
+	if (t->state == TRACEE_NEW) {
+		t->state = TRACEE_RUNNING;
+		if (!t->leave)
+			CALL(e, settled, t, now);
+	}
 	if (event == 0 && sig == SYSCALL_STOP_SIG) {
 		syscall_stop(e, t, false, now);
 		if (!t->leave && !e->detaching)
@@ -290,7 +298,7 @@ void engine_stop(struct engine *e, struct tracee *t, int status, uint64_t now)
 		CALL(e, group_stop, t, sig, now);
 		if (e->detaching || t->leave)
 			break;
-		t->stopped_ns += engine_now() - t->woke_ns;
+		t->stopped_ns += engine_clock() - t->woke_ns;
 		t->state = TRACEE_LISTENING;
 		ptrace(PTRACE_LISTEN, t->tid, NULL, NULL);
 		return;
@@ -321,7 +329,7 @@ void engine_forget(struct engine *e, struct tracee *t, enum frz_gone how, int st
 void engine_status(struct engine *e, pid_t tid, int status)
 {
 	struct tracee *t = tracees_find(e->cfg.tracees, tid);
-	uint64_t now = engine_now();
+	uint64_t now = engine_clock();
 
 	if (WIFSTOPPED(status)) {
 		if (t)

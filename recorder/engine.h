@@ -22,6 +22,8 @@
 struct engine_ops {
 	/* t is traced from now on. parent: the tracee that made it, or NULL. */
 	void (*born)(void *arg, struct tracee *t, enum frz_born how, struct tracee *parent, uint64_t now_ns);
+	/* the first stop of t: nothing it does from now on goes unseen */
+	void (*settled)(void *arg, struct tracee *t, uint64_t now_ns);
 	/* syscall-entry-stop; t->call.active is still that of before */
 	void (*entry)(void *arg, struct tracee *t, enum frz_abi abi, uint32_t nr, const uint64_t arg6[6], uint64_t now_ns);
 	void (*exit)(void *arg, struct tracee *t, int64_t ret, uint64_t now_ns);
@@ -40,6 +42,8 @@ struct engine_ops {
 };
 
 struct engine;
+
+uint64_t engine_clock(void);            /* CLOCK_MONOTONIC, ns */
 
 struct engine_config {
 	const struct engine_ops *ops;
@@ -67,7 +71,11 @@ int engine_launch(struct engine *e, const char *file, char **argv, const struct 
 /* Runs until the last tracee is gone or control says stop; then detaches what is left.
  * Returns the reason: "targets exited" or control's. */
 const char *engine_run(struct engine *e);
+/* Lets everything go at once (an attach failed half-way). */
+void engine_detach_all(struct engine *e);
 /* Wait status of the launched command; -1 while it lives. */
 int engine_launch_status(const struct engine *e);
+/* True: the command could not be started, one line in err. */
+bool engine_launch_failure(struct engine *e, char *err, size_t err_cap);
 
 #endif

@@ -12,13 +12,13 @@ struct engine {
 	unsigned nheld, cap_held;
 	pid_t launched;
 	int launch_status;
+	int launch_report;              /* pipe from the child: why it could not start; -1 none */
 	bool filtered;                  /* launch mode behind a seccomp filter: run with PTRACE_CONT */
 	bool detaching;
 };
 
 #define CALL(e, op, ...) ((e)->cfg.ops->op((e)->cfg.arg, __VA_ARGS__))
 
-uint64_t engine_now(void);              /* CLOCK_MONOTONIC, ns */
 long engine_options(const struct engine *e);
 void engine_stop(struct engine *e, struct tracee *t, int status, uint64_t now);
 void engine_status(struct engine *e, pid_t tid, int status);
@@ -27,6 +27,5 @@ void engine_forget(struct engine *e, struct tracee *t, enum frz_gone how, int st
 void engine_adopt_orphans(struct engine *e, uint64_t now);
 void engine_interrupt(struct engine *e, struct tracee *t, const char *why);
 void engine_detach(struct engine *e, struct tracee *t, int sig);        /* t is stopped */
-void engine_detach_all(struct engine *e);
 
 #endif

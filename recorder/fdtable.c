@@ -5,7 +5,7 @@
 #include <string.h>
 
 struct fdtable {
-	unsigned refs;
+	unsigned refs, users;
 	uint64_t id;
 	struct fdtable *origin;
 	uint64_t forked_ns;
@@ -74,9 +74,21 @@ uint64_t fdtable_id(const struct fdtable *t)
 	return t->id;
 }
 
-unsigned fdtable_shared(const struct fdtable *t)
+void fdtable_use(struct fdtable *t)
 {
-	return t->refs;
+	t->users++;
+	fdtable_ref(t);
+}
+
+void fdtable_unuse(struct fdtable *t)
+{
+	t->users--;
+	fdtable_unref(t);
+}
+
+unsigned fdtable_users(const struct fdtable *t)
+{
+	return t->users;
 }
 
 struct fdtable *fdtable_origin(const struct fdtable *t, uint64_t *forked_ns)

@@ -39,7 +39,10 @@ struct fdtable *fdtable_new(struct fdtable *origin, uint64_t forked_ns);
 void fdtable_ref(struct fdtable *t);
 void fdtable_unref(struct fdtable *t);
 uint64_t fdtable_id(const struct fdtable *t);
-unsigned fdtable_shared(const struct fdtable *t);       /* references held */
+/* Threads that use the table now (a child's memory of its origin does not count). */
+void fdtable_use(struct fdtable *t);            /* takes a reference too */
+void fdtable_unuse(struct fdtable *t);          /* and gives it back */
+unsigned fdtable_users(const struct fdtable *t);
 struct fdtable *fdtable_origin(const struct fdtable *t, uint64_t *forked_ns);
 
 /* Borrowed, or NULL when nothing is known of fd. */

@@ -167,16 +167,14 @@ bool resolve_socket(struct process *p, int fd, struct fileinfo *fi)
 	return true;
 }
 
-bool resolve_fd(struct process *p, pid_t tid, int fd, struct fileinfo *out, bool *duplicated)
+/* Link text and statx of a magic link below /proc/TID. */
+static bool resolve_link(const char *path, struct fileinfo *out)
 {
-	char path[PROC_PATH_MAX];
 	char link[LINK_MAX_BYTES];
 	struct statx st;
 	ssize_t n;
 
 	memset(out, 0, sizeof(*out));
-	*duplicated = false;
-	proc_path(path, tid, "fd", fd);
 	n = readlink(path, link, sizeof(link));
 	if (n < 0)
 		return false;
@@ -191,9 +189,28 @@ bool resolve_fd(struct process *p, pid_t tid, int fd, struct fileinfo *out, bool
 		errno = ENOMEM;
 		return false;
 	}
+	return true;
+}
+
+bool resolve_fd(struct process *p, pid_t tid, int fd, struct fileinfo *out, bool *duplicated)
+{
+	char path[PROC_PATH_MAX];
+
+	*duplicated = false;
+	proc_path(path, tid, "fd", fd);
+	if (!resolve_link(path, out))
+		return false;
 	if ((out->f.mask & FRZ_F_MODE) && S_ISSOCK(out->f.mode))
 		*duplicated = resolve_socket(p, fd, out);
 	return true;
+}
+
+bool resolve_exe(pid_t tid, struct fileinfo *out)
+{
+	char path[PROC_PATH_MAX];
+
+	proc_path(path, tid, "exe", -1);
+	return resolve_link(path, out);
 }
 
 void resolve_fdinfo(pid_t tid, int fd, int64_t *flags, int64_t *position)

@@ -39,6 +39,8 @@ void fileinfo_release(struct fileinfo *fi);
  * cannot be looked at. For a socket, addresses too; *duplicated says that the fd was
  * duplicated into frec to see them (observer ledger). */
 bool resolve_fd(struct process *p, pid_t tid, int fd, struct fileinfo *out, bool *duplicated);
+/* The same for the program that tid runs (/proc/TID/exe). */
+bool resolve_exe(pid_t tid, struct fileinfo *out);
 /* Reads a socket's addresses again (after connect, bind). */
 bool resolve_socket(struct process *p, int fd, struct fileinfo *fi);
 /* Offset and open flags (with O_CLOEXEC) from fdinfo; -1 when not to be had. */

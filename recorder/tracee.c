@@ -31,7 +31,7 @@ static void tracee_free(struct tracee *t)
 	free(t->items);
 	free(t->bytes);
 	if (t->fds)
-		fdtable_unref(t->fds);
+		fdtable_unuse(t->fds);
 	free(t);
 }
 
@@ -252,9 +252,14 @@ uint8_t *tracee_bytes(struct tracee *t, size_t n)
 
 void tracee_clear_items(struct tracee *t)
 {
-	for (uint32_t i = 0; i < t->nitems; i++)
+	for (uint32_t i = 0; i < t->nitems; i++) {
 		if (t->items[i].ent)
 			fdent_unref(t->items[i].ent);
+		if (t->items[i].file) {
+			fileinfo_release(t->items[i].file);
+			free(t->items[i].file);
+		}
+	}
 	t->nitems = 0;
 	t->nbytes = 0;
 	if (t->cap_bytes > KEEP_BYTES) {

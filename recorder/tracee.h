@@ -16,6 +16,7 @@
 
 struct fdtable;
 struct fdent;
+struct fileinfo;
 
 struct process {
 	pid_t pid;
@@ -27,8 +28,7 @@ struct process {
 	char *exe;                      /* owned; NULL unknown */
 	unsigned threads;               /* living tracees */
 	uint32_t segment;               /* in which it was declared last */
-	bool target;                    /* given with -p or launched */
-	bool mem_foreign;               /* ledger: its memory was refused once */
+	bool described;                 /* its CONTEXT and fds at attach were recorded */
 	struct process *next;           /* hash chain */
 };
 
@@ -39,6 +39,7 @@ struct item {
 	uint32_t off, len;              /* into the tracee's bytes */
 	uint64_t true_len;
 	struct fdent *ent;              /* reference held */
+	struct fileinfo *file;          /* owned: FRZ_A_VICTIM, FRZ_A_FILE */
 	int32_t fd;
 };
 
@@ -65,12 +66,12 @@ enum tracee_state {
 struct tracee {
 	pid_t tid;
 	struct process *proc;
-	struct fdtable *fds;            /* reference held */
+	struct fdtable *fds;            /* used (fdtable_use) */
 	enum tracee_state state;
 	char comm[64];
 	bool interrupted;               /* an INTERRUPT was sent, its stop not seen */
 	bool prelude;                   /* launched, before its own execve: not recorded */
-	bool exec_counted;              /* counters were read before the execve under way */
+	uint64_t exec_rchar, exec_wchar;        /* counters read before the execve under way */
 	bool leave;                     /* --no-follow: detach at its next stop */
 	uint32_t segment;               /* declared last in */
 	struct pending call;
@@ -78,10 +79,8 @@ struct tracee {
 	uint32_t nitems, cap_items;
 	uint8_t *bytes;                 /* storage behind the items */
 	uint32_t nbytes, cap_bytes;
-	uint64_t born_ns;
 	/* ledger: what frec did to it */
 	uint64_t stops, stopped_ns, woke_ns, interrupts, fds_inspected;
-	uint64_t unknown_calls;
 	struct placement_thread place;
 	struct tracee *next;            /* hash chain */
 };

@@ -1,0 +1,562 @@
+/*
+ * args.c - the arguments of a call, taken from registers and the tracee's memory as the
+ * syscall table says. Lengths, counts and pointers are the target's word: each is bounded,
+ * what is cut is marked FRZ_A_CUT, what cannot be read FRZ_A_FAULT.
+ */
+#include "capture_private.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "mem.h"
+
+#define PATH_KEEP     PATH_MAX          /* the kernel refuses longer ones */
+#define STR_KEEP      1024u
+#define ADDR_KEEP     128u              /* sizeof(struct sockaddr_storage): the kernel's own limit */
+#define LIST_STRINGS  1024u
+#define LIST_BYTES    (48u << 10)
+#define CONTROL_KEEP  (64u << 10)
+#define MMSG_KEEP     1024u             /* UIO_MAXIOV: the kernel's own limit */
+#define IOV_KEEP      1024u
+
+static bool wide(enum frz_abi abi)
+{
+	return abi == FRZ_ABI_X86_64 || abi == FRZ_ABI_AARCH64;
+}
+
+int64_t arg_value(enum frz_abi abi, enum frz_argkind kind, uint64_t raw)
+{
+	switch (kind) {
+	case FRZ_ARG_INT:
+	case FRZ_ARG_FD:
+	case FRZ_ARG_DIRFD:
+	case FRZ_ARG_ENUM:
+		return (int32_t)raw;
+	case FRZ_ARG_UINT:
+	case FRZ_ARG_OFF_LO:
+	case FRZ_ARG_OFF_HI:
+		return (int64_t)(uint32_t)raw;
+	case FRZ_ARG_MODE:
+		return (int64_t)(raw & 0xffff);
+	case FRZ_ARG_LONG:
+		return wide(abi) || abi == FRZ_ABI_X32 ? (int64_t)raw : (int32_t)raw;
+	case FRZ_ARG_OFF:
+		return (int64_t)raw;
+	default:
+		return abi == FRZ_ABI_I386 ? (int64_t)(uint32_t)raw : (int64_t)raw;
+	}
+}
+
+bool arg_is_kept(enum frz_argkind kind)
+{
+	switch (kind) {
+	case FRZ_ARG_INT: case FRZ_ARG_UINT: case FRZ_ARG_LONG: case FRZ_ARG_ULONG: case FRZ_ARG_HEX:
+	case FRZ_ARG_OFF: case FRZ_ARG_OFF_LO: case FRZ_ARG_OFF_HI: case FRZ_ARG_FD: case FRZ_ARG_DIRFD:
+	case FRZ_ARG_FLAGS: case FRZ_ARG_ENUM: case FRZ_ARG_MODE:
+		return true;
+	default:
+		return false;
+	}
+}
+
+struct item *item_bytes(struct tracee *t, enum frz_att kind, unsigned slot, const void *p, size_t n)
+{
+	uint8_t *to = tracee_bytes(t, n);
+	struct item *it = to ? tracee_item(t, kind, slot) : NULL;
+
+	if (!it)
+		return NULL;
+	if (n)
+		memcpy(to, p, n);
+	it->len = (uint32_t)n;
+	t->nbytes += (uint32_t)n;
+	return it;
+}
+
+void item_text(struct tracee *t, enum frz_att kind, unsigned slot, const char *text)
+{
+	item_bytes(t, kind, slot, text, strlen(text));
+}
+
+static void item_fault(struct tracee *t, unsigned slot)
+{
+	tracee_item(t, FRZ_A_FAULT, slot);
+}
+
+static void item_cut(struct tracee *t, unsigned slot, uint64_t true_len)
+{
+	struct item *it = tracee_item(t, FRZ_A_CUT, slot);
+
+	if (it)
+		it->true_len = true_len;
+}
+
+const struct item *item_path(const struct tracee *t, unsigned slot)
+{
+	const struct item *found = NULL;
+
+	for (uint32_t i = 0; i < t->nitems; i++)
+		if (t->items[i].kind == FRZ_A_PATH && (slot == FRZ_SLOT_NONE || t->items[i].slot == slot))
+			found = &t->items[i];
+	return found;
+}
+
+int path_dirfd(const struct tracee *t, unsigned path_slot)
+{
+	const struct frz_sysent *ent = t->call.ent;
+
+	if (path_slot > 0 && ent->arg[path_slot - 1].kind == FRZ_ARG_DIRFD)
+		return (int)t->call.arg[path_slot - 1];
+	return AT_FDCWD;
+}
+
+static void take_fd(struct capture *c, struct tracee *t, unsigned slot, int fd, uint64_t now_ns)
+{
+	struct item *it = tracee_item(t, FRZ_A_FD, slot);
+	struct fdent *ent;
+
+	if (!it)
+		return;
+	ent = fd_entry(c, t, fd, now_ns);
+	if (ent)
+		fdent_ref(ent);
+	it = &t->items[t->nitems - 1];
+	it->ent = ent;
+}
+
+static void take_fdnum(struct capture *c, struct tracee *t, unsigned slot, int fd, struct fdent *ent, uint64_t now_ns)
+{
+	struct item *it;
+
+	if (!ent)
+		ent = fd_entry(c, t, fd, now_ns);
+	it = tracee_item(t, FRZ_A_FDNUM, slot);
+	if (!it)
+		return;
+	if (ent)
+		fdent_ref(ent);
+	it->ent = ent;
+	it->fd = fd;
+}
+
+static void take_string(struct tracee *t, enum frz_att kind, unsigned slot, uint64_t addr, size_t keep)
+{
+	struct item *it;
+	uint8_t *to;
+	size_t len;
+	enum mem_str r;
+
+	if (!addr) {
+		if (kind == FRZ_A_PATH)
+			item_fault(t, slot);
+		return;
+	}
+	to = tracee_bytes(t, keep);
+	if (!to)
+		return;
+	r = mem_read_str(t->tid, addr, to, keep, &len);
+	if (r != MEM_STR_FAULT || len) {
+		it = tracee_item(t, kind, slot);
+		if (it) {
+			it->len = (uint32_t)len;
+			it->cut = r != MEM_STR_OK;
+			t->nbytes += (uint32_t)len;
+		}
+	}
+	if (r == MEM_STR_FAULT)
+		item_fault(t, slot);
+}
+
+static void take_path(struct tracee *t, unsigned slot, uint64_t addr)
+{
+	char dir[PATH_MAX + 64];
+	const struct item *it;
+	ssize_t n;
+
+	take_string(t, FRZ_A_PATH, slot, addr, PATH_KEEP);
+	it = item_path(t, slot);
+	if (!it || (it->len && t->bytes[it->off] == '/'))
+		return;
+	n = resolve_dir(t->tid, path_dirfd(t, slot), dir, sizeof(dir));
+	if (n > 0)
+		item_bytes(t, FRZ_A_DIR, slot, dir, (size_t)n);
+}
+
+static void take_strv(struct tracee *t, unsigned slot, uint64_t addr)
+{
+	size_t word = t->call.abi == FRZ_ABI_I386 || t->call.abi == FRZ_ABI_X32 ? 4 : 8;
+	uint32_t off = t->nbytes, count = 0;
+	bool cut = false, fault = false;
+	struct item *it;
+
+	if (!addr)
+		return;
+	while (count < LIST_STRINGS && t->nbytes - off < LIST_BYTES) {
+		uint8_t raw[8] = { 0 };
+		uint64_t at;
+		size_t len;
+		uint8_t *to;
+		enum mem_str r;
+
+		if (!mem_read_all(t->tid, addr + count * word, raw, word)) {
+			fault = true;
+			break;
+		}
+		at = frz_get64(raw);
+		if (!at)
+			break;
+		to = tracee_bytes(t, 4 + PATH_KEEP);
+		if (!to)
+			return;
+		r = mem_read_str(t->tid, at, to + 4, PATH_KEEP, &len);
+		frz_put32(to, (uint32_t)len);
+		t->nbytes += 4 + (uint32_t)len;
+		count++;
+		cut |= r == MEM_STR_CUT;
+		fault |= r == MEM_STR_FAULT;
+	}
+	cut |= count == LIST_STRINGS || t->nbytes - off >= LIST_BYTES;
+	it = tracee_item(t, FRZ_A_LIST, slot);
+	if (it) {
+		it->off = off;
+		it->len = t->nbytes - off;
+		it->cut = cut;
+	}
+	if (fault)
+		item_fault(t, slot);
+}
+
+static void take_addr(struct tracee *t, unsigned slot, uint64_t addr, uint64_t len)
+{
+	uint8_t buf[ADDR_KEEP];
+	size_t n = len < ADDR_KEEP ? (size_t)len : ADDR_KEEP, got;
+	struct item *it;
+
+	if (!addr || !len)
+		return;
+	got = mem_read(t->tid, addr, buf, n);
+	if (got) {
+		it = item_bytes(t, FRZ_A_ADDR, slot, buf, got);
+		if (it && len > got) {
+			it->cut = true;
+			it->true_len = len;
+		}
+	}
+	if (got < n)
+		item_fault(t, slot);
+}
+
+static void take_data(struct capture *c, struct tracee *t, unsigned slot, uint64_t addr, uint64_t len)
+{
+	size_t n = len < c->o->snap ? (size_t)len : (size_t)c->o->snap, got;
+	struct item *it;
+	uint8_t *to;
+
+	if (!n || !addr)
+		return;
+	to = tracee_bytes(t, n);
+	if (!to)
+		return;
+	got = mem_read(t->tid, addr, to, n);
+	it = tracee_item(t, FRZ_A_DATA, slot);
+	if (!it)
+		return;
+	it->len = (uint32_t)got;
+	it->cut = len > got;
+	it->true_len = len;
+	t->nbytes += (uint32_t)got;
+	if (got < n)
+		item_fault(t, slot);
+}
+
+/* iovec and msghdr in the target's layout. */
+static uint64_t word_at(const struct tracee *t, const uint8_t *p, unsigned index)
+{
+	if (wide((enum frz_abi)t->call.abi))
+		return frz_get64(p + index * 8u);
+	return frz_get32(p + index * 4u);
+}
+
+static size_t word_size(const struct tracee *t)
+{
+	return wide((enum frz_abi)t->call.abi) ? 8 : 4;
+}
+
+static void take_iov(struct capture *c, struct tracee *t, unsigned slot, uint64_t addr, uint64_t count, uint64_t total)
+{
+	uint64_t left = total < c->o->snap ? total : c->o->snap;
+	size_t step = 2 * word_size(t);
+
+	for (uint64_t i = 0; i < count && i < IOV_KEEP && left; i++) {
+		uint8_t raw[16];
+		uint64_t len;
+
+		if (!mem_read_all(t->tid, addr + i * step, raw, step)) {
+			item_fault(t, slot);
+			return;
+		}
+		len = word_at(t, raw, 1);
+		if (len > left)
+			len = left;
+		take_data(c, t, slot, word_at(t, raw, 0), len);
+		left -= len;
+	}
+}
+
+struct msg { uint64_t name, name_len, iov, iov_count, control, control_len; };
+
+#define MSG_BYTES_64 56u
+#define MSG_BYTES_32 28u
+
+static size_t msg_size(const struct tracee *t)
+{
+	return wide((enum frz_abi)t->call.abi) ? MSG_BYTES_64 : MSG_BYTES_32;
+}
+
+static bool read_msg(const struct tracee *t, uint64_t addr, struct msg *m)
+{
+	uint8_t raw[MSG_BYTES_64];
+
+	if (!mem_read_all(t->tid, addr, raw, msg_size(t)))
+		return false;
+	m->name = word_at(t, raw, 0);
+	m->name_len = frz_get32(raw + word_size(t));
+	m->iov = word_at(t, raw, 2);
+	m->iov_count = word_at(t, raw, 3);
+	m->control = word_at(t, raw, 4);
+	m->control_len = word_at(t, raw, 5);
+	return true;
+}
+
+/* SCM_RIGHTS: fds named in a message's control data; unix(7), cmsg(3). */
+static void take_control(struct capture *c, struct tracee *t, unsigned slot, const struct msg *m, bool received,
+                         uint64_t now_ns)
+{
+	size_t word = word_size(t), head = word + 8, n;
+	uint8_t *buf;
+	size_t at = 0;
+
+	if (!m->control || m->control_len < head)
+		return;
+	n = m->control_len < CONTROL_KEEP ? (size_t)m->control_len : CONTROL_KEEP;
+	buf = malloc(n);
+	if (!buf)
+		return;
+	if (m->control_len > CONTROL_KEEP)
+		item_cut(t, slot, m->control_len);
+	if (mem_read(t->tid, m->control, buf, n) < n) {
+		item_fault(t, slot);
+		free(buf);
+		return;
+	}
+	while (n - at >= head) {
+		uint64_t len = word_at(t, buf + at, 0);
+		uint32_t level = frz_get32(buf + at + word), type = frz_get32(buf + at + word + 4);
+
+		if (len < head || len > n - at)
+			break;
+		if (level == SOL_SOCKET && type == SCM_RIGHTS)
+			for (size_t i = head; i + 4 <= len; i += 4) {
+				int fd = (int)frz_get32(buf + at + i);
+				struct fdent *ent = NULL;
+
+				if (received && emit_begin(c->emit, 0, 0)) {
+					ent = fd_new(c, t, fd, FRZ_B_RECEIVED, NULL, now_ns);
+					emit_commit(c->emit);
+				}
+				take_fdnum(c, t, slot, fd, ent, now_ns);
+			}
+		len = (len + word - 1) & ~(uint64_t)(word - 1);
+		if (len > n - at)
+			break;
+		at += len;
+	}
+	free(buf);
+}
+
+static void take_msg(struct capture *c, struct tracee *t, unsigned slot, uint64_t addr, bool out, int64_t ret, uint64_t now_ns)
+{
+	struct msg m;
+
+	if (!addr || !read_msg(t, addr, &m)) {
+		item_fault(t, slot);
+		return;
+	}
+	take_addr(t, slot, m.name, m.name_len);
+	take_control(c, t, slot, &m, out, now_ns);
+	if (c->o->snap)
+		take_iov(c, t, slot, m.iov, m.iov_count, out ? (uint64_t)ret : UINT64_MAX);
+}
+
+static void add_num(uint8_t *nums, unsigned *n, int64_t v)
+{
+	frz_put64(nums + 8u * (*n)++, (uint64_t)v);
+}
+
+/* mmsghdr[]: `done` messages went through; their msg_len add up to the bytes moved. */
+static void take_mmsg(struct capture *c, struct tracee *t, unsigned slot, uint64_t addr, int64_t done, bool out, uint64_t now_ns)
+{
+	size_t step = msg_size(t) + (wide((enum frz_abi)t->call.abi) ? 8 : 4);
+	uint64_t total = 0;
+	uint8_t nums[8], raw[4];
+	unsigned n = 0;
+
+	for (int64_t i = 0; i < done && i < (int64_t)MMSG_KEEP; i++) {
+		uint64_t at = addr + (uint64_t)i * step;
+		struct msg m;
+
+		if (!mem_read_all(t->tid, at + msg_size(t), raw, 4) || !read_msg(t, at, &m)) {
+			item_fault(t, slot);
+			break;
+		}
+		total += frz_get32(raw);
+		if (i == 0 || out) {
+			if (i == 0)
+				take_addr(t, slot, m.name, m.name_len);
+			take_control(c, t, slot, &m, out, now_ns);
+		}
+	}
+	add_num(nums, &n, (int64_t)total);
+	item_bytes(t, FRZ_A_NUMS, slot, nums, n * 8u);
+}
+
+static void take_nums(struct tracee *t, unsigned slot, int param, uint64_t addr)
+{
+	const struct frz_numsdef *def = frz_numsdef(param);
+	uint8_t raw[512], nums[8 * FRZ_NUMS_MAX];
+	size_t at = 0, size;
+	unsigned n = 0;
+
+	if (!def || !addr)
+		return;
+	size = frz_numsdef_size(def, (enum frz_abi)t->call.abi);
+	if (size > sizeof(raw))
+		size = sizeof(raw);
+	if (!mem_read_all(t->tid, addr, raw, size)) {
+		item_fault(t, slot);
+		return;
+	}
+	for (unsigned i = 0; i < def->n; i++) {
+		int64_t v;
+		size_t next = frz_numsdef_get(def, (enum frz_abi)t->call.abi, i, raw, at, &v);
+
+		if (next > size)
+			break;
+		at = next;
+		add_num(nums, &n, v);
+	}
+	item_bytes(t, FRZ_A_NUMS, slot, nums, n * 8u);
+}
+
+void args_at_entry(struct capture *c, struct tracee *t, uint64_t now_ns)
+{
+	const struct pending *p = &t->call;
+	const struct frz_sysent *ent = p->ent;
+
+	for (unsigned i = 0; i < ent->nargs; i++) {
+		const struct frz_argdef *a = &ent->arg[i];
+		uint64_t v = p->arg[i];
+		uint64_t with = a->param >= 0 && a->param < 6 ? p->arg[a->param] : 0;
+
+		switch (a->kind) {
+		case FRZ_ARG_FD:
+			take_fd(c, t, i, (int)v, now_ns);
+			break;
+		case FRZ_ARG_DIRFD:
+			if ((int)v != AT_FDCWD)
+				take_fd(c, t, i, (int)v, now_ns);
+			break;
+		case FRZ_ARG_PATH:
+			take_path(t, i, v);
+			break;
+		case FRZ_ARG_STR:
+			take_string(t, FRZ_A_STR, i, v, STR_KEEP);
+			break;
+		case FRZ_ARG_STRV:
+			take_strv(t, i, v);
+			break;
+		case FRZ_ARG_BUF_IN:
+			if (c->o->snap)
+				take_data(c, t, i, v, with);
+			break;
+		case FRZ_ARG_IOV_IN:
+			if (c->o->snap)
+				take_iov(c, t, i, v, with, UINT64_MAX);
+			break;
+		case FRZ_ARG_MSG_IN:
+			take_msg(c, t, i, v, false, 0, now_ns);
+			break;
+		case FRZ_ARG_ADDR_IN:
+			take_addr(t, i, v, (uint32_t)with);
+			break;
+		case FRZ_ARG_NUMS_IN:
+			take_nums(t, i, a->param, v);
+			break;
+		default:
+			break;
+		}
+	}
+}
+
+void args_at_exit(struct capture *c, struct tracee *t, int64_t ret, uint64_t now_ns)
+{
+	const struct pending *p = &t->call;
+	const struct frz_sysent *ent = p->ent;
+
+	for (unsigned i = 0; i < ent->nargs; i++) {
+		const struct frz_argdef *a = &ent->arg[i];
+		uint64_t v = p->arg[i];
+		uint8_t raw[8];
+
+		/* the count of a sendmmsg is known only now, even when its messages were read before */
+		if (ret < 0 || (!v && a->kind != FRZ_ARG_FD))
+			continue;
+		switch (a->kind) {
+		case FRZ_ARG_BUF_OUT:
+			if (c->o->snap)
+				take_data(c, t, i, v, (uint64_t)ret);
+			break;
+		case FRZ_ARG_IOV_OUT:
+			if (c->o->snap)
+				take_iov(c, t, i, v, a->param >= 0 ? p->arg[a->param] : 0, (uint64_t)ret);
+			break;
+		case FRZ_ARG_MSG_OUT:
+			take_msg(c, t, i, v, true, ret, now_ns);
+			break;
+		case FRZ_ARG_MMSG_IN:
+			take_mmsg(c, t, i, v, ret, false, now_ns);
+			break;
+		case FRZ_ARG_MMSG_OUT:
+			take_mmsg(c, t, i, v, ret, true, now_ns);
+			break;
+		case FRZ_ARG_ADDR_OUT:
+			if (a->param >= 0 && p->arg[a->param] && mem_read_all(t->tid, p->arg[a->param], raw, 4))
+				take_addr(t, i, v, frz_get32(raw));
+			break;
+		case FRZ_ARG_FD2_OUT:
+			if (!mem_read_all(t->tid, v, raw, 8)) {
+				item_fault(t, i);
+				break;
+			}
+			for (unsigned k = 0; k < 2; k++) {
+				int fd = (int)frz_get32(raw + 4u * k);
+				struct fdent *e = NULL;
+
+				if (emit_begin(c->emit, 0, 0)) {
+					e = fd_new(c, t, fd, FRZ_B_OPEN, NULL, now_ns);
+					emit_commit(c->emit);
+				}
+				take_fdnum(c, t, i, fd, e, now_ns);
+			}
+			break;
+		case FRZ_ARG_NUMS_OUT:
+			take_nums(t, i, a->param, v);
+			break;
+		default:
+			break;
+		}
+	}
+}

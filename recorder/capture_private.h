@@ -1,0 +1,62 @@
+/* capture_private.h - what the parts of capture share: capture.c (calls), args.c (their
+ * arguments), effects.c (what they do to fds), lifecycle.c (threads, processes, ledgers). */
+#ifndef FREC_CAPTURE_PRIVATE_H
+#define FREC_CAPTURE_PRIVATE_H
+
+#include "capture.h"
+
+struct capture {
+	const struct frec_options *o;
+	struct emit *emit;
+	struct tracees *tracees;
+	struct control *control;
+	uint64_t events;
+	bool full;                      /* --max-events reached: nothing more is recorded */
+};
+
+/* ---- args.c ---- */
+/* The argument as its kind says, sign- or zero-extended. */
+int64_t arg_value(enum frz_abi abi, enum frz_argkind kind, uint64_t raw);
+bool arg_is_kept(enum frz_argkind kind);        /* stands in the record as a number */
+void args_at_entry(struct capture *c, struct tracee *t, uint64_t now_ns);
+void args_at_exit(struct capture *c, struct tracee *t, int64_t ret, uint64_t now_ns);
+/* A new item holding a copy of n bytes; NULL: no memory. */
+struct item *item_bytes(struct tracee *t, enum frz_att kind, unsigned slot, const void *p, size_t n);
+void item_text(struct tracee *t, enum frz_att kind, unsigned slot, const char *text);
+/* The path item of a slot, or the last one when slot is FRZ_SLOT_NONE; NULL: none. */
+const struct item *item_path(const struct tracee *t, unsigned slot);
+int path_dirfd(const struct tracee *t, unsigned path_slot);     /* AT_FDCWD when it has none */
+
+/* ---- effects.c ---- */
+/* What fd is for t now: known, or resolved at this first use. Borrowed; NULL: not open. */
+struct fdent *fd_entry(struct capture *c, struct tracee *t, int fd, uint64_t now_ns);
+/* A new fd of t, just stored by the kernel: looked at, bound, the old one's end recorded.
+ * Belongs between emit_begin and emit_commit. Borrowed; NULL: vanished already. */
+struct fdent *fd_new(struct capture *c, struct tracee *t, int fd, enum frz_bind_how how,
+                     const struct fdent *parent, uint64_t now_ns);
+void effects_at_entry(struct capture *c, struct tracee *t);
+/* After the event was put, within the same group. */
+void effects_at_exit(struct capture *c, struct tracee *t, int64_t ret, uint64_t now_ns);
+/* execve succeeded: close-on-exec fds are gone. Makes its own groups. */
+void fds_after_exec(struct capture *c, struct tracee *t);
+void fds_at_attach(struct capture *c, struct tracee *t, uint64_t now_ns);
+/* t no longer shares the table it had (unshare, close_range with UNSHARE). */
+void fds_split(struct capture *c, struct tracee *t, uint64_t now_ns);
+
+/* ---- capture.c ---- */
+void capture_call(struct capture *c, struct tracee *t, int64_t ret, uint32_t flags, uint64_t now_ns);
+
+/* ---- lifecycle.c: the rest of the ops ---- */
+void life_born(void *arg, struct tracee *t, enum frz_born how, struct tracee *parent, uint64_t now_ns);
+void life_settled(void *arg, struct tracee *t, uint64_t now_ns);
+void life_exec(void *arg, struct tracee *t, pid_t old_tid, uint64_t now_ns);
+void life_signal(void *arg, struct tracee *t, const siginfo_t *si, uint64_t now_ns);
+void life_group_stop(void *arg, struct tracee *t, int signo, uint64_t now_ns);
+void life_leaving(void *arg, struct tracee *t, bool detached, uint64_t now_ns);
+void life_gone(void *arg, struct tracee *t, enum frz_gone how, int status, uint64_t now_ns);
+void life_process_gone(void *arg, struct process *p, enum frz_gone how, int status, uint64_t now_ns);
+void life_interrupted(void *arg, struct tracee *t, const char *why, const char *hit);
+void life_missed(void *arg, pid_t pid, pid_t tid, const char *what, const char *detail);
+void life_io(struct capture *c, struct tracee *t, enum frz_io_when when, uint64_t now_ns);
+
+#endif

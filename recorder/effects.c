@@ -1,0 +1,367 @@
+/*
+ * effects.c - what calls do to descriptors: the one place where fd tables change.
+ * The kernel is asked (readlink and statx of /proc/TID/fd/N) while the thread is stopped;
+ * nothing is derived from what the program wanted.
+ */
+#include "capture_private.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FILES_FLAG          0x400u      /* CLONE_FILES, linux/sched.h */
+#define CLOSE_RANGE_UNSHARE_FLAG 2u     /* linux/close_range.h */
+#define CLOSE_RANGE_CLOEXEC_FLAG 4u
+#define ATTACH_FDS_MAX      4096u       /* listed at attach; the rest is met at first use */
+
+static void end_entry(struct capture *c, struct fdtable *table, struct fdent *ent)
+{
+	if (fdtable_unbind(table, ent)) {
+		emit_unbind(c->emit, ent);
+		fdent_unref(ent);
+	}
+}
+
+static struct fdent *bind(struct capture *c, struct tracee *t, int fd, struct fileinfo *file,
+                          enum frz_bind_how how, uint64_t now_ns)
+{
+	struct fdent *old, *ent, *was = fdtable_get(t->fds, fd);
+
+	if (was)
+		emit_unbind(c->emit, was);
+	ent = fdtable_bind(t->fds, fd, file, how, now_ns, &old);
+	if (!ent)
+		fileinfo_release(file);
+	if (old)
+		fdent_unref(old);
+	return ent;
+}
+
+struct fdent *fd_new(struct capture *c, struct tracee *t, int fd, enum frz_bind_how how,
+                     const struct fdent *parent, uint64_t now_ns)
+{
+	struct fileinfo file;
+	struct fdent *ent;
+	bool duplicated;
+
+	if (!resolve_fd(t->proc, t->tid, fd, &file, &duplicated))
+		return NULL;
+	t->fds_inspected += duplicated;
+	ent = bind(c, t, fd, &file, how, now_ns);
+	if (ent && parent)
+		ent->parent = parent->instance;
+	return ent;
+}
+
+/* Looks again at a known fd. False: it is not that file any more (or not open). */
+static bool still_same(struct tracee *t, struct fdent *ent)
+{
+	struct fileinfo now;
+	bool duplicated, same;
+
+	if (!resolve_fd(t->proc, t->tid, ent->fd, &now, &duplicated))
+		return errno != ENOENT;         /* not permitted any more: what was known stays */
+	t->fds_inspected += duplicated;
+	same = fileinfo_same(&ent->file, &now);
+	if (same) {
+		fileinfo_release(&ent->file);
+		ent->file = now;
+	} else {
+		fileinfo_release(&now);
+	}
+	return same;
+}
+
+struct fdent *fd_entry(struct capture *c, struct tracee *t, int fd, uint64_t now_ns)
+{
+	struct fdent *ent, *origin = NULL;
+	struct fdtable *from;
+	struct fileinfo file;
+	uint64_t forked_ns;
+	bool duplicated;
+
+	if (fd < 0)
+		return NULL;
+	ent = fdtable_get(t->fds, fd);
+	if (ent && (ent->stale || (ent->segment != emit_segment(c->emit) && !ent->opening))) {
+		if (still_same(t, ent)) {
+			if (ent->stale && !ent->opening)
+				ent->segment = 0;
+			ent->stale = false;
+		} else {
+			if (emit_begin(c->emit, 0, 0)) {
+				end_entry(c, t->fds, ent);
+				emit_commit(c->emit);
+			}
+			capture_coverage(c, t->proc->pid, t->tid, "fd changed unseen", 1,
+			                 "it means another file than when it was last used");
+			ent = NULL;
+		}
+	}
+	if (ent)
+		return ent;
+	if (!resolve_fd(t->proc, t->tid, fd, &file, &duplicated))
+		return NULL;
+	t->fds_inspected += duplicated;
+	from = fdtable_origin(t->fds, &forked_ns);
+	if (from)
+		origin = fdtable_get(from, fd);
+	if (origin && (origin->since_ns > forked_ns || !fileinfo_same(&origin->file, &file)))
+		origin = NULL;
+	if (!emit_begin(c->emit, 0, 0)) {
+		fileinfo_release(&file);
+		return NULL;
+	}
+	ent = bind(c, t, fd, &file, from ? FRZ_B_INHERIT : FRZ_B_FIRST_USE, now_ns);
+	emit_commit(c->emit);
+	if (ent) {
+		resolve_fdinfo(t->tid, fd, &ent->flags, &ent->position);
+		if (origin)
+			ent->parent = origin->instance;
+	}
+	return ent;
+}
+
+/* ---- before it is gone ---- */
+
+static void take_victim(struct tracee *t, unsigned slot, bool follow)
+{
+	const struct item *path = item_path(t, slot);
+	struct fileinfo *file;
+	struct item *it;
+
+	if (!path || path->cut)
+		return;
+	slot = path->slot;
+	file = malloc(sizeof(*file));
+	if (!file)
+		return;
+	if (!resolve_path(t->tid, path_dirfd(t, slot), t->bytes + path->off, path->len, follow, file) ||
+	    !(it = tracee_item(t, FRZ_A_VICTIM, slot))) {
+		fileinfo_release(file);
+		free(file);
+		return;
+	}
+	it->file = file;
+}
+
+static void take_fd_victim(struct tracee *t, unsigned slot)
+{
+	struct fileinfo *file;
+	struct item *it;
+	bool duplicated;
+
+	file = malloc(sizeof(*file));
+	if (!file)
+		return;
+	if (!resolve_fd(t->proc, t->tid, (int)t->call.arg[slot], file, &duplicated) ||
+	    !(it = tracee_item(t, FRZ_A_VICTIM, slot))) {
+		fileinfo_release(file);
+		free(file);
+		return;
+	}
+	it->file = file;
+}
+
+static bool opens_with_trunc(const struct tracee *t)
+{
+	const struct frz_sysent *ent = t->call.ent;
+
+	if (!strcmp(ent->name, "creat"))
+		return true;
+	for (unsigned i = 0; i < ent->nargs; i++)
+		if (ent->arg[i].kind == FRZ_ARG_FLAGS && !strcmp(ent->arg[i].name, "flags"))
+			return t->call.arg[i] & O_TRUNC;
+	for (uint32_t i = 0; i < t->nitems; i++)        /* openat2: struct open_how begins with flags */
+		if (t->items[i].kind == FRZ_A_NUMS && t->items[i].len >= 8)
+			return frz_get64(t->bytes + t->items[i].off) & O_TRUNC;
+	return false;
+}
+
+void effects_at_entry(struct capture *c, struct tracee *t)
+{
+	const struct frz_sysent *ent = t->call.ent;
+
+	switch (ent->effect) {
+	case FRZ_FX_UNLINK:
+	case FRZ_FX_RENAME:
+		take_victim(t, FRZ_SLOT_NONE, false);
+		break;
+	case FRZ_FX_TRUNCATE:
+		if (ent->arg[0].kind == FRZ_ARG_FD)
+			take_fd_victim(t, 0);
+		else
+			take_victim(t, FRZ_SLOT_NONE, true);
+		break;
+	case FRZ_FX_OPEN:
+		if (opens_with_trunc(t))
+			take_victim(t, FRZ_SLOT_NONE, true);
+		break;
+	case FRZ_FX_EXEC:
+		life_io(c, t, FRZ_IO_BEFORE_EXEC, t->call.entry_ns);
+		break;
+	default:
+		break;
+	}
+}
+
+/* ---- after the event ---- */
+
+struct ending { struct capture *c; struct fdtable *table; };
+
+static void end_one(void *arg, struct fdent *ent)
+{
+	struct ending *x = arg;
+
+	/* close_range may end thousands: each gets a group of its own */
+	emit_commit(x->c->emit);
+	if (emit_begin(x->c->emit, 0, 0))
+		end_entry(x->c, x->table, ent);
+}
+
+static struct fdent *first_fd(const struct tracee *t)
+{
+	for (uint32_t i = 0; i < t->nitems; i++)
+		if (t->items[i].kind == FRZ_A_FD && t->items[i].slot == 0)
+			return t->items[i].ent;
+	return NULL;
+}
+
+static void close_range_done(struct capture *c, struct tracee *t, uint64_t now_ns)
+{
+	uint64_t lo = (uint32_t)t->call.arg[0], hi = (uint32_t)t->call.arg[1], flags = t->call.arg[2];
+	struct ending x;
+
+	if (flags & CLOSE_RANGE_UNSHARE_FLAG)
+		fds_split(c, t, now_ns);
+	if (flags & CLOSE_RANGE_CLOEXEC_FLAG)
+		return;
+	x = (struct ending){ c, t->fds };
+	fdtable_each(t->fds, (int64_t)lo, (int64_t)hi, end_one, &x);
+}
+
+void effects_at_exit(struct capture *c, struct tracee *t, int64_t ret, uint64_t now_ns)
+{
+	const struct frz_sysent *ent = t->call.ent;
+	struct fdent *fd;
+
+	if (!ent)
+		return;
+	switch (ent->effect) {
+	case FRZ_FX_CLOSE:
+		/* the kernel frees the number whatever close returns, but for EBADF: close(2) */
+		fd = first_fd(t);
+		if (fd && ret != -EBADF)
+			end_entry(c, t->fds, fd);
+		break;
+	case FRZ_FX_CLOSE_RANGE:
+		if (ret == 0)
+			close_range_done(c, t, now_ns);
+		break;
+	case FRZ_FX_CONNECT:
+		fd = first_fd(t);
+		if (fd && fd->bound && (ret == 0 || ret == -EINPROGRESS)) {
+			t->fds_inspected += resolve_socket(t->proc, fd->fd, &fd->file);
+			if (!fd->opening)
+				fd->segment = 0;
+			emit_bind(c->emit, fd);
+		}
+		break;
+	case FRZ_FX_UNSHARE:
+		if (ret == 0 && (t->call.arg[0] & FILES_FLAG))
+			fds_split(c, t, now_ns);
+		break;
+	default:
+		break;
+	}
+}
+
+void fds_split(struct capture *c, struct tracee *t, uint64_t now_ns)
+{
+	struct fdtable *own;
+
+	(void)c;
+	if (fdtable_users(t->fds) < 2)
+		return;
+	own = fdtable_new(t->fds, now_ns);
+	if (!own)
+		return;
+	fdtable_use(own);
+	fdtable_unref(own);
+	fdtable_unuse(t->fds);
+	t->fds = own;
+	t->segment = 0;         /* to be declared anew, with its table */
+}
+
+struct exec_check { struct capture *c; struct tracee *t; };
+
+static void check_after_exec(void *arg, struct fdent *ent)
+{
+	struct exec_check *x = arg;
+
+	if (still_same(x->t, ent))
+		return;
+	if (emit_begin(x->c->emit, 0, 0)) {
+		end_entry(x->c, x->t->fds, ent);
+		emit_commit(x->c->emit);
+	}
+}
+
+void fds_after_exec(struct capture *c, struct tracee *t)
+{
+	struct exec_check x = { c, t };
+
+	fds_split(c, t, t->woke_ns);    /* execve unshares the table: execve(2) */
+	fdtable_each(t->fds, 0, INT32_MAX, check_after_exec, &x);
+}
+
+void fds_at_attach(struct capture *c, struct tracee *t, uint64_t now_ns)
+{
+	char path[64], text[80];
+	unsigned listed = 0, left = 0;
+	struct dirent *de;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/proc/%d/fd", (int)t->tid);
+	dir = opendir(path);
+	if (!dir) {
+		capture_coverage(c, t->proc->pid, t->tid, "open fds not listed", 1, strerror(errno));
+		return;
+	}
+	while ((de = readdir(dir))) {
+		char *end;
+		long fd = strtol(de->d_name, &end, 10);
+		struct fileinfo file;
+		struct fdent *ent;
+		bool duplicated;
+
+		if (*end || end == de->d_name || fdtable_get(t->fds, (int)fd))
+			continue;
+		if (listed == ATTACH_FDS_MAX) {
+			left++;
+			continue;
+		}
+		if (!resolve_fd(t->proc, t->tid, (int)fd, &file, &duplicated))
+			continue;
+		t->fds_inspected += duplicated;
+		if (!emit_begin(c->emit, 0, 0)) {
+			fileinfo_release(&file);
+			break;
+		}
+		ent = bind(c, t, (int)fd, &file, FRZ_B_ATTACH, now_ns);
+		if (ent) {
+			resolve_fdinfo(t->tid, (int)fd, &ent->flags, &ent->position);
+			emit_bind(c->emit, ent);
+			listed++;
+		}
+		emit_commit(c->emit);
+	}
+	closedir(dir);
+	if (left) {
+		snprintf(text, sizeof(text), "%u of %u fds; the others are resolved at first use", left, left + listed);
+		capture_coverage(c, t->proc->pid, t->tid, "open fds not listed", left, text);
+	}
+}

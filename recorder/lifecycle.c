@@ -1,0 +1,400 @@
+/*
+ * lifecycle.c - threads and processes as records: birth, exec, signals, death; the kernel's
+ * own byte counters; and the two ledgers, of what was not seen and of what frec did.
+ */
+#include "capture_private.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#include <linux/kcmp.h>
+
+#include "procinfo.h"
+
+#define CONTEXT_ROOM (160u << 10)       /* cmdline and cgroup are cut at 64 KiB each */
+
+static void fill_process(struct process *p, pid_t tid)
+{
+	struct proc_stat st;
+	struct proc_status status;
+	char exe[4200];
+
+	if (proc_stat(p->pid, &st)) {
+		p->start_ticks = st.start_ticks;
+		p->ppid = st.ppid;
+		memcpy(p->comm, st.comm, sizeof(p->comm));
+	}
+	if (proc_status(tid, &status))
+		p->uid = status.uid;
+	free(p->exe);
+	p->exe = proc_link(tid, "exe", exe, sizeof(exe)) > 0 ? strdup(exe) : NULL;
+	p->segment = 0;
+}
+
+static bool same_files(pid_t a, pid_t b, bool likely)
+{
+	long r = syscall(SYS_kcmp, a, b, KCMP_FILES, 0, 0);
+
+	return r < 0 ? likely : r == 0;         /* kcmp(2) may be configured out */
+}
+
+static void put_context(struct capture *c, struct tracee *t, enum frz_context reason, uint64_t now_ns)
+{
+	struct frz_buf *b;
+
+	if (c->full || !emit_begin(c->emit, CONTEXT_ROOM, 0))
+		return;
+	emit_process(c->emit, t->proc);
+	b = emit_body(c->emit);
+	frz_buf_varint(b, reason);
+	frz_buf_varint(b, (uint64_t)t->proc->pid);
+	procinfo_context(t->proc->pid, c->o->env, c->o->redact, b);
+	emit_put(c->emit, FRZ_R_CONTEXT, now_ns, 0);
+	emit_commit(c->emit);
+}
+
+struct map_state { struct capture *c; struct tracee *t; uint64_t now_ns; };
+
+static void put_mapping(void *arg, const struct proc_mapping *m)
+{
+	struct map_state *x = arg;
+	struct fileinfo file = { 0 };
+	struct frz_buf *b;
+	uint32_t number;
+
+	if (!m->path || m->path[0] != '/' || !emit_begin(x->c->emit, 0, 0))
+		return;
+	file.f.mask = FRZ_F_PATH | FRZ_F_DEV | FRZ_F_INO;
+	file.f.dev_major = m->dev_major;
+	file.f.dev_minor = m->dev_minor;
+	file.f.ino = m->ino;
+	file.path = (char *)(uintptr_t)m->path;         /* borrowed for this call */
+	file.path_len = (uint32_t)strlen(m->path);
+	emit_process(x->c->emit, x->t->proc);
+	number = emit_file(x->c->emit, &file);
+	b = emit_body(x->c->emit);
+	frz_buf_varint(b, (uint64_t)x->t->proc->pid);
+	frz_buf_varint(b, number);
+	frz_buf_varint(b, m->start);
+	frz_buf_varint(b, m->len);
+	frz_buf_varint(b, m->prot);
+	frz_buf_varint(b, m->flags);
+	frz_buf_varint(b, m->offset);
+	emit_put(x->c->emit, FRZ_R_MAPPED, x->now_ns, 0);
+	emit_commit(x->c->emit);
+}
+
+void life_born(void *arg, struct tracee *t, enum frz_born how, struct tracee *parent, uint64_t now_ns)
+{
+	struct capture *c = arg;
+	struct process *p = t->proc;
+	bool first = p->threads == 1;
+	struct frz_buf *b;
+	uint64_t clone_flags = 0;
+
+	if (first)
+		fill_process(p, t->tid);
+	if (parent) {
+		bool thread = parent->proc == p;
+
+		memcpy(t->comm, parent->comm, sizeof(t->comm));
+		if (parent->call.active && parent->call.ent && parent->call.ent->effect == FRZ_FX_CLONE &&
+		    parent->call.ent->nargs)
+			clone_flags = parent->call.arg[0];
+		if (same_files(t->tid, parent->tid, thread)) {
+			t->fds = parent->fds;
+			fdtable_use(t->fds);
+		} else {
+			t->fds = fdtable_new(parent->fds, now_ns);
+		}
+	} else {
+		struct proc_stat st;
+
+		memcpy(t->comm, proc_stat(t->tid, &st) ? st.comm : p->comm, sizeof(t->comm));
+		if (!first) {
+			/* attached to a thread of a process: almost always they share */
+			struct tracee *other = NULL;
+
+			for (unsigned i = 0; i < c->tracees->buckets && !other; i++)
+				for (struct tracee *o = c->tracees->thread_bucket[i]; o; o = o->next)
+					if (o->proc == p && o != t && o->fds) {
+						other = o;
+						break;
+					}
+			if (other && same_files(t->tid, other->tid, true)) {
+				t->fds = other->fds;
+				fdtable_use(t->fds);
+			}
+		}
+		if (!t->fds)
+			t->fds = fdtable_new(NULL, now_ns);
+	}
+	if (t->fds && fdtable_users(t->fds) == 0) {
+		fdtable_use(t->fds);
+		fdtable_unref(t->fds);
+	}
+	t->prelude = how == FRZ_BORN_LAUNCH;
+	if (c->full || !t->fds || !emit_begin(c->emit, 0, 0))
+		return;
+	emit_thread(c->emit, t);
+	b = emit_body(c->emit);
+	frz_buf_varint(b, (uint64_t)t->tid);
+	frz_buf_varint(b, (uint64_t)p->pid);
+	frz_buf_varint(b, how);
+	frz_buf_varint(b, parent ? (uint64_t)parent->tid : 0);
+	frz_buf_varint(b, clone_flags);
+	emit_put(c->emit, FRZ_R_THREAD_START, now_ns, 0);
+	emit_commit(c->emit);
+}
+
+void life_settled(void *arg, struct tracee *t, uint64_t now_ns)
+{
+	struct capture *c = arg;
+	struct map_state x = { c, t, now_ns };
+	bool attached = t->interrupts > 0;
+
+	if (attached)
+		life_io(c, t, FRZ_IO_ATTACH, now_ns);
+	if (t->proc->described || t->prelude)
+		return;
+	t->proc->described = true;
+	put_context(c, t, attached ? FRZ_X_ATTACH : FRZ_X_FORK, now_ns);
+	if (!attached)
+		return;
+	fds_at_attach(c, t, now_ns);
+	proc_mappings(t->proc->pid, put_mapping, &x);
+}
+
+/* ---- the kernel's counters ---- */
+
+static void put_io(struct capture *c, pid_t tid, enum frz_io_when when, uint64_t rchar, uint64_t wchar, uint64_t now_ns)
+{
+	struct frz_buf *b;
+
+	if (c->full || !emit_begin(c->emit, 0, 0))
+		return;
+	b = emit_body(c->emit);
+	frz_buf_varint(b, (uint64_t)tid);
+	frz_buf_varint(b, when);
+	frz_buf_varint(b, rchar);
+	frz_buf_varint(b, wchar);
+	emit_put(c->emit, FRZ_R_IO, now_ns, 0);
+	emit_commit(c->emit);
+}
+
+void life_io(struct capture *c, struct tracee *t, enum frz_io_when when, uint64_t now_ns)
+{
+	uint64_t rchar, wchar;
+
+	if (!proc_io(t->proc->pid, t->tid, &rchar, &wchar)) {
+		capture_coverage(c, t->proc->pid, t->tid, "io counters not readable", 1, "/proc/PID/task/TID/io");
+		return;
+	}
+	if (when == FRZ_IO_BEFORE_EXEC) {
+		t->exec_rchar = rchar;
+		t->exec_wchar = wchar;
+	}
+	put_io(c, t->tid, when, rchar, wchar, now_ns);
+}
+
+/* ---- exec ---- */
+
+static void put_thread_end(struct capture *c, pid_t tid, enum frz_gone how, int status, uint64_t now_ns)
+{
+	struct frz_buf *b;
+
+	if (c->full || !emit_begin(c->emit, 0, 0))
+		return;
+	b = emit_body(c->emit);
+	frz_buf_varint(b, (uint64_t)tid);
+	frz_buf_varint(b, how);
+	frz_buf_varint(b, (uint32_t)status);
+	emit_put(c->emit, FRZ_R_THREAD_END, now_ns, 0);
+	emit_commit(c->emit);
+}
+
+static void take_executed(struct tracee *t)
+{
+	struct fileinfo *file;
+	struct item *it;
+
+	file = malloc(sizeof(*file));
+	if (!file)
+		return;
+	if (!resolve_exe(t->tid, file) || !(it = tracee_item(t, FRZ_A_FILE, 0))) {
+		fileinfo_release(file);
+		free(file);
+		return;
+	}
+	it->file = file;
+}
+
+void life_exec(void *arg, struct tracee *t, pid_t old_tid, uint64_t now_ns)
+{
+	struct capture *c = arg;
+	struct proc_stat st;
+	uint64_t rchar, wchar;
+	bool launched = !t->proc->described;
+
+	fill_process(t->proc, t->tid);
+	memcpy(t->comm, proc_stat(t->tid, &st) ? st.comm : t->proc->comm, sizeof(t->comm));
+	t->segment = 0;
+	if (old_tid > 0 && old_tid != t->tid) {
+		/* the thread goes on under the leader's tid: its account is split there */
+		put_io(c, old_tid, FRZ_IO_EXIT, t->exec_rchar, t->exec_wchar, now_ns);
+		put_thread_end(c, old_tid, FRZ_GONE_EXEC, 0, now_ns);
+		if (proc_io(t->proc->pid, t->tid, &rchar, &wchar))
+			put_io(c, t->tid, FRZ_IO_ATTACH, rchar, wchar, now_ns);
+	} else {
+		life_io(c, t, FRZ_IO_AFTER_EXEC, now_ns);
+	}
+	fds_after_exec(c, t);
+	t->proc->described = true;
+	put_context(c, t, launched ? FRZ_X_LAUNCH : FRZ_X_EXEC, now_ns);
+	if (t->call.active && t->call.wanted)
+		take_executed(t);
+}
+
+/* ---- signals and stops ---- */
+
+void life_signal(void *arg, struct tracee *t, const siginfo_t *si, uint64_t now_ns)
+{
+	struct capture *c = arg;
+	bool from_process = si->si_code <= 0 || si->si_signo == SIGCHLD;
+	struct frz_buf *b;
+
+	if (c->full || t->prelude || !emit_begin(c->emit, 0, 0))
+		return;
+	emit_thread(c->emit, t);
+	b = emit_body(c->emit);
+	frz_buf_varint(b, (uint64_t)t->tid);
+	frz_buf_varint(b, (uint64_t)si->si_signo);
+	frz_buf_zigzag(b, si->si_code);
+	frz_buf_varint(b, from_process ? (uint64_t)si->si_pid : 0);
+	frz_buf_varint(b, from_process ? si->si_uid : 0);
+	emit_put(c->emit, FRZ_R_SIGNAL, now_ns, 0);
+	emit_commit(c->emit);
+}
+
+void life_group_stop(void *arg, struct tracee *t, int signo, uint64_t now_ns)
+{
+	struct capture *c = arg;
+	struct frz_buf *b;
+
+	if (c->full || t->prelude || !emit_begin(c->emit, 0, 0))
+		return;
+	emit_thread(c->emit, t);
+	b = emit_body(c->emit);
+	frz_buf_varint(b, (uint64_t)t->tid);
+	frz_buf_varint(b, (uint64_t)signo);
+	emit_put(c->emit, FRZ_R_STOPPED, now_ns, 0);
+	emit_commit(c->emit);
+}
+
+/* ---- ends ---- */
+
+void life_leaving(void *arg, struct tracee *t, bool detached, uint64_t now_ns)
+{
+	struct capture *c = arg;
+
+	if (t->call.active && !t->prelude)
+		capture_call(c, t, 0, FRZ_C_NO_RETURN, now_ns);
+	life_io(c, t, detached ? FRZ_IO_DETACH : FRZ_IO_EXIT, now_ns);
+}
+
+void life_gone(void *arg, struct tracee *t, enum frz_gone how, int status, uint64_t now_ns)
+{
+	struct capture *c = arg;
+
+	if (t->call.active && !t->prelude)
+		capture_call(c, t, 0, FRZ_C_NO_RETURN, now_ns);
+	capture_observer(c, t->proc->pid, t->tid, "stops", t->stops, t->stopped_ns,
+	                 "time between frec's wake-up and the restart");
+	if (t->fds_inspected)
+		capture_observer(c, t->proc->pid, t->tid, "fds duplicated", t->fds_inspected, 0,
+		                 "pidfd_getfd to read a socket's addresses, closed at once");
+	put_thread_end(c, t->tid, how, status, now_ns);
+	if (t->fds) {
+		fdtable_unuse(t->fds);
+		t->fds = NULL;
+	}
+}
+
+void life_process_gone(void *arg, struct process *p, enum frz_gone how, int status, uint64_t now_ns)
+{
+	struct capture *c = arg;
+	struct frz_buf *b;
+
+	if (c->full || !emit_begin(c->emit, 0, 0))
+		return;
+	emit_process(c->emit, p);
+	b = emit_body(c->emit);
+	frz_buf_varint(b, (uint64_t)p->pid);
+	frz_buf_varint(b, how);
+	frz_buf_varint(b, (uint32_t)status);
+	emit_put(c->emit, FRZ_R_PROC_END, now_ns, 0);
+	emit_commit(c->emit);
+}
+
+/* ---- the ledgers ---- */
+
+static void put_ledger(struct capture *c, enum frz_rec type, pid_t pid, pid_t tid, const char *what,
+                       uint64_t count, uint64_t total_ns, const char *detail)
+{
+	struct frz_buf *b;
+	uint32_t what_s, detail_s;
+
+	if (!emit_begin(c->emit, strlen(detail), 0))
+		return;
+	what_s = emit_string(c->emit, what, strlen(what));
+	detail_s = emit_string(c->emit, detail, strlen(detail));
+	b = emit_body(c->emit);
+	frz_buf_varint(b, (uint64_t)pid);
+	frz_buf_varint(b, (uint64_t)tid);
+	frz_buf_varint(b, what_s);
+	frz_buf_varint(b, count);
+	if (type == FRZ_R_OBSERVER)
+		frz_buf_varint(b, total_ns);
+	frz_buf_varint(b, detail_s);
+	emit_put(c->emit, type, engine_clock(), 0);
+	emit_commit(c->emit);
+}
+
+void capture_observer(struct capture *c, pid_t pid, pid_t tid, const char *what, uint64_t count,
+                      uint64_t total_ns, const char *detail)
+{
+	put_ledger(c, FRZ_R_OBSERVER, pid, tid, what, count, total_ns, detail);
+}
+
+void capture_coverage(struct capture *c, pid_t pid, pid_t tid, const char *what, uint64_t count,
+                      const char *detail)
+{
+	put_ledger(c, FRZ_R_COVERAGE, pid, tid, what, count, 0, detail);
+}
+
+void life_interrupted(void *arg, struct tracee *t, const char *why, const char *hit)
+{
+	struct capture *c = arg;
+	char what[64], detail[128];
+	long nr;
+	char *end;
+	const struct frz_sysent *ent = NULL;
+
+	/* proc_pid_syscall(5): "running", or the number and arguments of the blocked call */
+	nr = strtol(hit, &end, 10);
+	if (end != hit && nr >= 0)
+		ent = frz_sysent(FRZ_ABI_X86_64, (uint32_t)nr);
+	snprintf(what, sizeof(what), "interrupt at %s", why);
+	if (ent)
+		snprintf(detail, sizeof(detail), "it was in %s", ent->name);
+	else
+		snprintf(detail, sizeof(detail), "%s", !strncmp(hit, "running", 7) ? "it was running" : "not in a known call");
+	capture_observer(c, t->proc->pid, t->tid, what, 1, 0, detail);
+}
+
+void life_missed(void *arg, pid_t pid, pid_t tid, const char *what, const char *detail)
+{
+	capture_coverage(arg, pid, tid, what, 1, detail);
+}
