@@ -23,9 +23,9 @@
 struct key_def {
 	uint16_t key;
 	uint8_t type;
-	uint8_t len;            /* exact length of a value; 0: any */
-	uint8_t must;           /* IN_*: blocks that need it */
-	uint8_t may;            /* blocks that can have it besides */
+	uint8_t len;  /* exact length of a value; 0: any */
+	uint8_t must; /* IN_*: blocks that need it */
+	uint8_t may;  /* blocks that can have it besides */
 	uint8_t flags;
 	const char *name;
 };
@@ -100,8 +100,12 @@ const char *frz_key_name(unsigned key)
 const char *frz_block_type_name(unsigned type)
 {
 	static const char *const name[] = {
-		[FRZ_GENESIS] = "GENESIS", [FRZ_SEGMENT] = "SEGMENT", [FRZ_TICK] = "TICK",
-		[FRZ_SEAL] = "SEAL", [FRZ_RECOVERY] = "RECOVERY", [FRZ_CUSTODY] = "CUSTODY",
+		[FRZ_GENESIS] = "GENESIS",
+		[FRZ_SEGMENT] = "SEGMENT",
+		[FRZ_TICK] = "TICK",
+		[FRZ_SEAL] = "SEAL",
+		[FRZ_RECOVERY] = "RECOVERY",
+		[FRZ_CUSTODY] = "CUSTODY",
 	};
 
 	return type < sizeof(name) / sizeof(name[0]) ? name[type] : NULL;

@@ -24,19 +24,19 @@ struct frz_case {
 	struct frz_view block_view, frame_view, scan_view;
 	unsigned flags;
 	struct frz_case_state state;
-	uint64_t pos;                   /* where the next block must begin */
-	uint64_t index;                 /* and its index */
+	uint64_t pos;	/* where the next block must begin */
+	uint64_t index; /* and its index */
 	uint8_t prev[FRZ_HASH_LEN];
-	int64_t shift;                  /* after damage: pos minus the offset that blocks claim */
+	int64_t shift; /* after damage: pos minus the offset that blocks claim */
 	bool loose;
-	uint64_t scan_budget;           /* bytes that looking for blocks may still hash */
+	uint64_t scan_budget; /* bytes that looking for blocks may still hash */
 	struct frz_sha256 prefix;
 	enum frz_err stuck;
 	struct frz_fault stuck_fault;
-	struct frz_case_segment segment;        /* of the last item, when it was a SEGMENT */
+	struct frz_case_segment segment; /* of the last item, when it was a SEGMENT */
 	uint8_t frame_sha256[FRZ_HASH_LEN], raw_sha256[FRZ_HASH_LEN];
 	uint64_t segment_block;
-	const uint8_t *frame;           /* in frame_view; NULL: not read (skim) */
+	const uint8_t *frame; /* in frame_view; NULL: not read (skim) */
 	bool have_segment;
 };
 
@@ -133,11 +133,12 @@ void frz_case_head(const struct frz_case *c, struct frz_case_head *h)
 /* What a step found out besides the item. */
 struct step {
 	const uint8_t *block, *frame;
-	bool linked;            /* the block's own link is right: its length can be believed */
-	bool placed;            /* and it stands where it should */
+	bool linked; /* the block's own link is right: its length can be believed */
+	bool placed; /* and it stands where it should */
 };
 
-static enum frz_err view_failed(struct frz_fault *f, enum frz_err err, uint64_t block, uint64_t offset)
+static enum frz_err view_failed(struct frz_fault *f, enum frz_err err, uint64_t block,
+				uint64_t offset)
 {
 	if (err == FRZ_E_IO)
 		return frz_fault_set(f, err, block, offset, "cannot be read: %s", strerror(errno));
@@ -147,12 +148,14 @@ static enum frz_err view_failed(struct frz_fault *f, enum frz_err err, uint64_t 
 }
 
 /* What stands at pos when it is no block. */
-static enum frz_err no_block(const struct frz_case *c, const uint8_t *p, size_t n, struct frz_fault *f)
+static enum frz_err no_block(const struct frz_case *c, const uint8_t *p, size_t n,
+			     struct frz_fault *f)
 {
 	const char *what = "bytes that belong to no block";
 
 	if (c->index == 0)
-		return frz_fault_set(f, FRZ_E_NOT_FRZ, 0, c->pos, "the file does not begin like a case");
+		return frz_fault_set(f, FRZ_E_NOT_FRZ, 0, c->pos,
+				     "the file does not begin like a case");
 	if (n >= 4 && frz_get32(p) == FRZ_ZSTD_MAGIC)
 		what = "a zstd frame that no SEGMENT block announces";
 	else if (n >= 4 && (frz_get32(p) & 0xfffffff0u) == 0x184D2A50u)
@@ -160,12 +163,12 @@ static enum frz_err no_block(const struct frz_case *c, const uint8_t *p, size_t 
 	return frz_fault_set(f, FRZ_E_CORRUPT, c->index, c->pos, "%s", what);
 }
 
-static enum frz_err cut_short(const struct frz_case *c, const char *what, uint64_t want, uint64_t got,
-			      struct frz_fault *f)
+static enum frz_err cut_short(const struct frz_case *c, const char *what, uint64_t want,
+			      uint64_t got, struct frz_fault *f)
 {
 	return frz_fault_set(f, FRZ_E_TRUNCATED, c->index, c->pos,
-			     "the %s is cut short: wanted %ju bytes, got %ju", what, (uintmax_t)want,
-			     (uintmax_t)got);
+			     "the %s is cut short: wanted %ju bytes, got %ju", what,
+			     (uintmax_t)want, (uintmax_t)got);
 }
 
 static enum frz_err look_at_block(struct frz_case *c, struct frz_case_item *it, struct step *st,
@@ -188,8 +191,8 @@ static enum frz_err look_at_block(struct frz_case *c, struct frz_case_item *it, 
 		return cut_short(c, "block", FRZ_HEAD_LEN + FRZ_HASH_LEN, left, f);
 	if (c->index == 0 && st->block[11] != FRZ_VERSION)
 		return frz_fault_set(f, FRZ_E_VERSION, 0, c->pos,
-				     "format version %u, this program reads version %d", st->block[11],
-				     FRZ_VERSION);
+				     "format version %u, this program reads version %d",
+				     st->block[11], FRZ_VERSION);
 	err = frz_block_size(st->block, head, &total);
 	if (err != FRZ_OK)
 		return frz_fault_set(f, err, c->index, c->pos, "the block's size is out of bounds");
@@ -200,8 +203,8 @@ static enum frz_err look_at_block(struct frz_case *c, struct frz_case_item *it, 
 	if (err != FRZ_OK)
 		return view_failed(f, err, c->index, c->pos);
 	it->block.total = 0;
-	err = frz_block_parse(st->block, total, c->index, c->pos - (uint64_t)c->shift, c->prev, &it->block,
-			      &why);
+	err = frz_block_parse(st->block, total, c->index, c->pos - (uint64_t)c->shift, c->prev,
+			      &it->block, &why);
 	st->linked = it->block.total != 0;
 	st->placed = st->linked && it->block.index == c->index &&
 		     it->block.offset == c->pos - (uint64_t)c->shift &&
@@ -209,7 +212,7 @@ static enum frz_err look_at_block(struct frz_case *c, struct frz_case_item *it, 
 	if (err == FRZ_OK)
 		err = frz_case_state_order(&c->state, &it->block, &why);
 	if (err == FRZ_E_VERSION || err == FRZ_E_NOT_FRZ)
-		err = FRZ_E_CORRUPT;    /* only the first block can make it another format */
+		err = FRZ_E_CORRUPT; /* only the first block can make it another format */
 	if (err != FRZ_OK)
 		return frz_fault_set(f, err, c->index, c->pos, "%s", why);
 	return FRZ_OK;
@@ -235,14 +238,16 @@ static enum frz_err look_at_frame(struct frz_case *c, struct frz_case_item *it, 
 	frz_sha256_of(st->frame, g->frame_len, sha);
 	if (!frz_field_bytes(&it->block, FRZ_K_FRAME_SHA256, &want, &n) ||
 	    memcmp(want, sha, FRZ_HASH_LEN) != 0)
-		return frz_fault_set(f, FRZ_E_CORRUPT, c->index, g->frame_offset,
-				     "the frame of segment %ju (events %ju to %ju) does not have its SHA-256",
-				     (uintmax_t)g->number, (uintmax_t)g->first_event,
-				     (uintmax_t)(g->first_event + g->events - 1));
+		return frz_fault_set(
+			f, FRZ_E_CORRUPT, c->index, g->frame_offset,
+			"the frame of segment %ju (events %ju to %ju) does not have its SHA-256",
+			(uintmax_t)g->number, (uintmax_t)g->first_event,
+			(uintmax_t)(g->first_event + g->events - 1));
 	return FRZ_OK;
 }
 
-static enum frz_err look_at_seal(struct frz_case *c, const struct frz_case_item *it, struct frz_fault *f)
+static enum frz_err look_at_seal(struct frz_case *c, const struct frz_case_item *it,
+				 struct frz_fault *f)
 {
 	uint8_t sha[FRZ_HASH_LEN];
 	const uint8_t *want;
@@ -253,8 +258,9 @@ static enum frz_err look_at_seal(struct frz_case *c, const struct frz_case_item 
 	frz_sha256_peek(&c->prefix, sha);
 	if (!frz_field_bytes(&it->block, FRZ_K_PREFIX_SHA256, &want, &n) ||
 	    memcmp(want, sha, FRZ_HASH_LEN) != 0)
-		return frz_fault_set(f, FRZ_E_CORRUPT, c->index, c->pos,
-				     "the file before the SEAL does not have the SHA-256 that it states");
+		return frz_fault_set(
+			f, FRZ_E_CORRUPT, c->index, c->pos,
+			"the file before the SEAL does not have the SHA-256 that it states");
 	return FRZ_OK;
 }
 
@@ -283,7 +289,8 @@ static enum frz_err look(struct frz_case *c, struct frz_case_item *it, struct st
 	it->segment.frame_offset = c->pos + it->block.total;
 	if (it->type == FRZ_SEGMENT &&
 	    (it->segment.frame_len > FRZ_FRAME_MAX || it->segment.raw_len > FRZ_RAW_MAX))
-		return frz_fault_set(f, FRZ_E_LIMIT, c->index, c->pos, "a segment over the size limit");
+		return frz_fault_set(f, FRZ_E_LIMIT, c->index, c->pos,
+				     "a segment over the size limit");
 	err = frz_case_state_check(&c->state, it, c->loose, why, sizeof(why));
 	if (err != FRZ_OK)
 		return frz_fault_set(f, err, c->index, c->pos, "%s: %s",
@@ -359,14 +366,14 @@ static enum frz_err skip(struct frz_case *c, struct frz_case_item *it, const str
 	if (st->placed && it->type == FRZ_SEGMENT && it->segment.frame_len <= FRZ_FRAME_MAX)
 		after += it->segment.frame_len;
 	if (st->placed && !c->loose && fault->err == FRZ_E_CORRUPT && !st->frame && it->type != 0)
-		goto out;       /* whole, but it contradicts what came before: told, then taken */
+		goto out; /* whole, but it contradicts what came before: told, then taken */
 	if (st->placed && goes_on_at(c, after, it->block.link)) {
 		/* only this block, or only its frame, is bad */
 		damage.segment_skipped = it->type == FRZ_SEGMENT;
 		damage.segment = it->segment;
 		if (damage.segment_skipped && it->segment.first_event > c->state.head.events)
 			frz_case_state_skip_events(&c->state, it->segment.first_event - 1 +
-							      it->segment.events);
+								      it->segment.events);
 		c->pos = after;
 		c->index++;
 		memcpy(c->prev, it->block.link, FRZ_HASH_LEN);
@@ -427,15 +434,18 @@ enum frz_err frz_case_raw(struct frz_case *c, uint8_t **raw, struct frz_fault *f
 
 	*raw = NULL;
 	if (!c->have_segment)
-		return frz_fault_set(fault, FRZ_E_CORRUPT, c->index, c->pos, "no segment stands here");
+		return frz_fault_set(fault, FRZ_E_CORRUPT, c->index, c->pos,
+				     "no segment stands here");
 	if (!c->frame) {
-		err = frz_source_view(&c->src, &c->frame_view, g->frame_offset, g->frame_len, &c->frame);
+		err = frz_source_view(&c->src, &c->frame_view, g->frame_offset, g->frame_len,
+				      &c->frame);
 		if (err != FRZ_OK)
 			return view_failed(fault, err, c->segment_block, g->frame_offset);
 		frz_sha256_of(c->frame, g->frame_len, sha);
 		if (memcmp(sha, c->frame_sha256, FRZ_HASH_LEN) != 0) {
 			c->frame = NULL;
-			return frz_fault_set(fault, FRZ_E_CORRUPT, c->segment_block, g->frame_offset,
+			return frz_fault_set(fault, FRZ_E_CORRUPT, c->segment_block,
+					     g->frame_offset,
 					     "the frame of segment %ju does not have its SHA-256",
 					     (uintmax_t)g->number);
 		}

@@ -5,15 +5,16 @@
 #include "casescan.h"
 
 #define WINDOW ((size_t)1 << 18)
-#define NEEDED 12               /* magic, size, tag, version */
+#define NEEDED 12 /* magic, size, tag, version */
 
 static bool looks_right(const uint8_t *p)
 {
-	return frz_get32(p) == FRZ_BLOCK_MAGIC && memcmp(p + 8, "frz", 3) == 0 && p[11] == FRZ_VERSION;
+	return frz_get32(p) == FRZ_BLOCK_MAGIC && memcmp(p + 8, "frz", 3) == 0 &&
+	       p[11] == FRZ_VERSION;
 }
 
-bool frz_case_block_at(const struct frz_source *s, struct frz_view *v, uint64_t pos, uint64_t *budget,
-		       struct frz_found *found)
+bool frz_case_block_at(const struct frz_source *s, struct frz_view *v, uint64_t pos,
+		       uint64_t *budget, struct frz_found *found)
 {
 	static const uint8_t no_prev[FRZ_HASH_LEN];
 	uint64_t left = pos < s->size ? s->size - pos : 0;
@@ -38,8 +39,8 @@ bool frz_case_block_at(const struct frz_source *s, struct frz_view *v, uint64_t 
 	return true;
 }
 
-bool frz_case_scan(const struct frz_source *s, struct frz_view *v, uint64_t from, uint64_t min_index,
-		   uint64_t *budget, struct frz_found *found)
+bool frz_case_scan(const struct frz_source *s, struct frz_view *v, uint64_t from,
+		   uint64_t min_index, uint64_t *budget, struct frz_found *found)
 {
 	while (from < s->size && s->size - from >= NEEDED) {
 		uint64_t left = s->size - from;

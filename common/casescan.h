@@ -9,7 +9,7 @@
 #include "casesrc.h"
 
 struct frz_found {
-	uint64_t pos, index, offset;    /* where it is; what it claims */
+	uint64_t pos, index, offset; /* where it is; what it claims */
 	uint8_t prev[FRZ_HASH_LEN];
 };
 
@@ -18,10 +18,10 @@ struct frz_found {
 #define FRZ_SCAN_BUDGET(file_size) (8 * (uint64_t)(file_size) + (64u << 20))
 
 /* True: a block whose own link is right stands at pos. */
-bool frz_case_block_at(const struct frz_source *s, struct frz_view *v, uint64_t pos, uint64_t *budget,
-		       struct frz_found *found);
+bool frz_case_block_at(const struct frz_source *s, struct frz_view *v, uint64_t pos,
+		       uint64_t *budget, struct frz_found *found);
 /* The first such block from `from` on whose index is at least min_index. */
-bool frz_case_scan(const struct frz_source *s, struct frz_view *v, uint64_t from, uint64_t min_index,
-		   uint64_t *budget, struct frz_found *found);
+bool frz_case_scan(const struct frz_source *s, struct frz_view *v, uint64_t from,
+		   uint64_t min_index, uint64_t *budget, struct frz_found *found);
 
 #endif

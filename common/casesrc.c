@@ -54,8 +54,8 @@ enum frz_err frz_source_refresh(struct frz_source *s)
 	return FRZ_OK;
 }
 
-enum frz_err frz_source_view(const struct frz_source *s, struct frz_view *v, uint64_t offset, size_t n,
-			     const uint8_t **p)
+enum frz_err frz_source_view(const struct frz_source *s, struct frz_view *v, uint64_t offset,
+			     size_t n, const uint8_t **p)
 {
 	size_t got = 0;
 

@@ -6,16 +6,14 @@
 
 #include "casestate.h"
 
-void frz_case_state_release(struct frz_case_state *s)
-{
-	free(s->index);
-}
+void frz_case_state_release(struct frz_case_state *s) { free(s->index); }
 
 enum frz_err frz_case_state_order(const struct frz_case_state *s, const struct frz_block *blk,
 				  const char **why)
 {
 	if ((blk->type == FRZ_GENESIS) != (blk->index == 0)) {
-		*why = blk->index == 0 ? "the case does not begin with GENESIS" : "a second GENESIS";
+		*why = blk->index == 0 ? "the case does not begin with GENESIS" :
+					 "a second GENESIS";
 		return FRZ_E_CORRUPT;
 	}
 	if (s->head.sealed && blk->type != FRZ_CUSTODY) {
@@ -100,22 +98,22 @@ static enum frz_err check_segment(const struct frz_case_state *s, const struct f
 }
 
 /* The totals that TICK, RECOVERY and SEAL state. */
-static enum frz_err check_totals(const struct frz_case_state *s, const struct frz_block *blk, char *why,
-				 size_t cap)
+static enum frz_err check_totals(const struct frz_case_state *s, const struct frz_block *blk,
+				 char *why, size_t cap)
 {
 	uint64_t events = num(blk, FRZ_K_EVENTS), lost = num(blk, FRZ_K_LOST);
 
 	if (events != s->head.events)
-		return BAD("it counts %ju events, the segments before it hold %ju", (uintmax_t)events,
-			   (uintmax_t)s->head.events);
+		return BAD("it counts %ju events, the segments before it hold %ju",
+			   (uintmax_t)events, (uintmax_t)s->head.events);
 	if (lost < s->head.lost)
 		return BAD("it counts %ju lost events, %ju were told before", (uintmax_t)lost,
 			   (uintmax_t)s->head.lost);
 	return FRZ_OK;
 }
 
-static enum frz_err check_seal(const struct frz_case_state *s, const struct frz_block *blk, char *why,
-			       size_t cap)
+static enum frz_err check_seal(const struct frz_case_state *s, const struct frz_block *blk,
+			       char *why, size_t cap)
 {
 	uint64_t segments = num(blk, FRZ_K_SEGMENTS), ticks = num(blk, FRZ_K_TICKS);
 	const uint8_t *p;

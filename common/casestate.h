@@ -11,12 +11,12 @@
 
 struct frz_case_state {
 	struct frz_case_head head;
-	char boot_id[FRZ_BOOT_ID_MAX + 1];      /* of the recording */
+	char boot_id[FRZ_BOOT_ID_MAX + 1]; /* of the recording */
 	bool have_boot;
-	uint64_t segment_mono, tick_mono;       /* end of the last segment; last tick */
-	uint64_t latest_mono;                   /* of any block of this boot */
+	uint64_t segment_mono, tick_mono; /* end of the last segment; last tick */
+	uint64_t latest_mono;		  /* of any block of this boot */
 	uint64_t last_segment_offset;
-	uint8_t *index;                         /* what the SEAL's index must be */
+	uint8_t *index; /* what the SEAL's index must be */
 	size_t index_len, index_cap;
 };
 

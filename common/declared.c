@@ -9,8 +9,8 @@
 
 #include "declared.h"
 
-#define CHUNK     256   /* items in a pool's chunk */
-#define MAP_FIRST 64    /* slots of the smallest map */
+#define CHUNK	  256 /* items in a pool's chunk */
+#define MAP_FIRST 64  /* slots of the smallest map */
 #define FREE_SLOT 0xfffffffeu
 
 /* ---- pool ---- */

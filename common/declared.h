@@ -8,10 +8,13 @@
 #include "record.h"
 
 /* Open addressing from (a, b) to an index into a pool; reused from segment to segment. */
-struct frz_map_slot { uint64_t a; uint32_t b, value; };
+struct frz_map_slot {
+	uint64_t a;
+	uint32_t b, value;
+};
 struct frz_map {
 	struct frz_map_slot *slot;
-	size_t cap, used;               /* cap: 0 or a power of two */
+	size_t cap, used; /* cap: 0 or a power of two */
 	uint64_t seed;
 };
 #define FRZ_MAP_NONE 0xffffffffu
@@ -30,7 +33,7 @@ struct frz_declared {
 };
 
 void frz_declared_init(struct frz_declared *d);
-void frz_declared_clear(struct frz_declared *d);        /* forgets everything, keeps the memory */
+void frz_declared_clear(struct frz_declared *d); /* forgets everything, keeps the memory */
 void frz_declared_release(struct frz_declared *d);
 
 /* FRZ_OK, FRZ_E_NOMEM or FRZ_E_LIMIT (FRZ_DECLARED_MAX). */
@@ -41,7 +44,7 @@ enum frz_err frz_declare_thread(struct frz_declared *d, const struct frz_dthread
 enum frz_err frz_declare_bind(struct frz_declared *d, const struct frz_dbind *b);
 void frz_declare_unbind(struct frz_declared *d, uint64_t table, uint32_t fd);
 
-void *frz_pool_at(const struct frz_pool *p, size_t i);  /* i < n */
+void *frz_pool_at(const struct frz_pool *p, size_t i); /* i < n */
 /* The index stored under (a, b), FRZ_MAP_NONE if there is none. */
 uint32_t frz_map_get(const struct frz_map *m, uint64_t a, uint32_t b);
 

@@ -11,10 +11,10 @@
 
 struct frz_decoder {
 	struct frz_declared decl;
-	struct frz_cur r, g, d;         /* planes (segment.h) */
+	struct frz_cur r, g, d; /* planes (segment.h) */
 	const uint8_t *n, *a, *b;
 	size_t timed, timed_done;
-	uint64_t seq, mono;             /* of the next event; of the last timed record */
+	uint64_t seq, mono; /* of the next event; of the last timed record */
 	const char *why;
 };
 
@@ -63,15 +63,9 @@ static uint64_t take_max(struct frz_cur *c, uint64_t max)
 	return v;
 }
 
-static uint32_t take32(struct frz_cur *c)
-{
-	return (uint32_t)take_max(c, UINT32_MAX);
-}
+static uint32_t take32(struct frz_cur *c) { return (uint32_t)take_max(c, UINT32_MAX); }
 
-static int32_t take_fd(struct frz_cur *c)
-{
-	return (int32_t)take_max(c, INT32_MAX);
-}
+static int32_t take_fd(struct frz_cur *c) { return (int32_t)take_max(c, INT32_MAX); }
 
 static uint32_t take_string(const struct frz_decoder *d, struct frz_cur *c)
 {
@@ -83,10 +77,7 @@ static uint32_t take_file(const struct frz_decoder *d, struct frz_cur *c)
 	return (uint32_t)take_max(c, d->decl.files.n);
 }
 
-static bool used_up(const struct frz_cur *c)
-{
-	return !c->bad && c->p == c->end;
-}
+static bool used_up(const struct frz_cur *c) { return !c->bad && c->p == c->end; }
 
 /* ---- declarations ---- */
 

@@ -15,7 +15,7 @@
 #include "sha256.h"
 
 #define PACK_WINDOW_LOG 20
-#define FLUSH_MIN       4096    /* a smaller plane is not worth tables of its own */
+#define FLUSH_MIN	4096 /* a smaller plane is not worth tables of its own */
 
 enum plane { P_HEAD, P_R, P_N, P_A, P_B, P_G, P_D, P_COUNT };
 

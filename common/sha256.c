@@ -3,10 +3,7 @@
  */
 #include "sha256.h"
 
-void frz_sha256_init(struct frz_sha256 *h)
-{
-	sha256_init(&h->ctx);
-}
+void frz_sha256_init(struct frz_sha256 *h) { sha256_init(&h->ctx); }
 
 void frz_sha256_add(struct frz_sha256 *h, const void *p, size_t n)
 {
