@@ -1,0 +1,283 @@
+/* aggregate.c - tables counted in memory, keyed by their first columns (contract in aggregate.h). */
+#include "aggregate.h"
+
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "hash.h"
+
+#define CHUNK_ROWS 1024u
+
+struct table_def {
+	const char *name;
+	unsigned nkeys, ncols;
+	const int64_t *first;
+};
+
+#define FIRST(name, first) first,
+#define A(table, nkeys) static const int64_t first_##table[] = { COLS_##table(FIRST) };
+ALL_TABLES(A)
+#undef A
+
+static const struct table_def defs[TABLES_N] = {
+#define A(table, nkeys) { #table, nkeys, table##_N, first_##table },
+	ALL_TABLES(A)
+#undef A
+};
+
+struct aggregate {
+	const struct table_def *def;
+	uint32_t rows, chunks, cap_chunks;
+	int64_t **chunk;        /* CHUNK_ROWS rows each, never moved */
+	uint8_t *dirty;         /* a bit a row */
+	uint32_t *slot;         /* row numbers by hash of the key, 0 empty */
+	uint32_t mask, used;
+};
+
+static int64_t *columns(const struct aggregate *t, uint32_t row)
+{
+	return t->chunk[(row - 1) / CHUNK_ROWS] + (size_t)((row - 1) % CHUNK_ROWS) * t->def->ncols;
+}
+
+bool aggregates_init(struct aggregates *a)
+{
+	memset(a, 0, sizeof(*a));
+	for (unsigned i = 0; i < TABLES_N; i++) {
+		a->table[i] = calloc(1, sizeof(*a->table[i]));
+		if (!a->table[i])
+			return false;
+		a->table[i]->def = &defs[i];
+	}
+	return true;
+}
+
+void aggregates_release(struct aggregates *a)
+{
+	for (unsigned i = 0; i < TABLES_N; i++) {
+		struct aggregate *t = a->table[i];
+
+		if (!t)
+			continue;
+		for (uint32_t c = 0; c < t->chunks; c++)
+			free(t->chunk[c]);
+		free(t->chunk);
+		free(t->dirty);
+		free(t->slot);
+		free(t);
+	}
+	memset(a, 0, sizeof(*a));
+}
+
+/* The slot that holds the key, or the empty one where it belongs. */
+static uint32_t *slot_of(const struct aggregate *t, const int64_t *key)
+{
+	size_t len = t->def->nkeys * sizeof(*key);
+	uint32_t i = (uint32_t)hash_ints(key, t->def->nkeys) & t->mask;
+
+	while (t->slot[i] && memcmp(columns(t, t->slot[i]), key, len))
+		i = (i + 1) & t->mask;
+	return &t->slot[i];
+}
+
+static bool grow_slots(struct aggregate *t)
+{
+	uint32_t *old = t->slot, old_mask = t->mask;
+
+	if (old && t->used * 2 <= t->mask)
+		return true;
+	t->mask = old ? old_mask * 2 + 1 : 255;
+	t->slot = calloc((size_t)t->mask + 1, sizeof(*t->slot));
+	if (!t->slot) {
+		t->slot = old;
+		t->mask = old_mask;
+		return false;
+	}
+	t->used = 0;
+	/* from the rows, so that slots left behind by a rekey go away */
+	for (uint32_t r = 1; r <= t->rows; r++) {
+		uint32_t *s = slot_of(t, columns(t, r));
+
+		if (!*s)
+			t->used++;
+		*s = r;
+	}
+	free(old);
+	return true;
+}
+
+static uint32_t add_row(struct aggregate *t, const int64_t *v, unsigned given)
+{
+	int64_t *c;
+
+	if (t->rows == t->chunks * CHUNK_ROWS) {
+		if (t->chunks == t->cap_chunks) {
+			uint32_t cap = t->cap_chunks ? t->cap_chunks * 2 : 16;
+			int64_t **bigger = realloc(t->chunk, cap * sizeof(*bigger));
+			uint8_t *d;
+
+			if (!bigger)
+				return 0;
+			t->chunk = bigger;
+			d = realloc(t->dirty, (size_t)cap * CHUNK_ROWS / 8);
+			if (!d)
+				return 0;
+			memset(d + (size_t)t->cap_chunks * CHUNK_ROWS / 8, 0,
+			       (size_t)(cap - t->cap_chunks) * CHUNK_ROWS / 8);
+			t->dirty = d;
+			t->cap_chunks = cap;
+		}
+		t->chunk[t->chunks] = malloc((size_t)CHUNK_ROWS * t->def->ncols * sizeof(int64_t));
+		if (!t->chunk[t->chunks])
+			return 0;
+		t->chunks++;
+	}
+	t->rows++;
+	c = columns(t, t->rows);
+	memcpy(c, t->def->first, t->def->ncols * sizeof(*c));
+	memcpy(c, v, given * sizeof(*c));
+	t->dirty[(t->rows - 1) / 8] |= (uint8_t)(1 << ((t->rows - 1) % 8));
+	return t->rows;
+}
+
+uint32_t aggregate_find(const struct aggregates *a, enum table table, const int64_t *key)
+{
+	const struct aggregate *t = a->table[table];
+
+	return t->slot ? *slot_of(t, key) : 0;
+}
+
+uint32_t aggregate_get(struct aggregates *a, enum table table, const int64_t *key)
+{
+	struct aggregate *t = a->table[table];
+	uint32_t *s;
+
+	if (!t->def->nkeys)
+		return add_row(t, key, t->def->ncols);
+	if (!grow_slots(t))
+		return 0;
+	s = slot_of(t, key);
+	if (!*s) {
+		*s = add_row(t, key, t->def->nkeys);
+		if (*s)
+			t->used++;
+	}
+	return *s;
+}
+
+int64_t *aggregate_row(struct aggregates *a, enum table table, uint32_t row)
+{
+	struct aggregate *t = a->table[table];
+
+	t->dirty[(row - 1) / 8] |= (uint8_t)(1 << ((row - 1) % 8));
+	return columns(t, row);
+}
+
+const int64_t *aggregate_peek(const struct aggregates *a, enum table table, uint32_t row)
+{
+	return columns(a->table[table], row);
+}
+
+bool aggregate_rekey(struct aggregates *a, enum table table, uint32_t row, const int64_t *key)
+{
+	struct aggregate *t = a->table[table];
+	uint32_t *s;
+
+	if (!grow_slots(t))
+		return false;
+	memcpy(aggregate_row(a, table, row), key, t->def->nkeys * sizeof(*key));
+	s = slot_of(t, key);
+	if (!*s)
+		t->used++;
+	*s = row;
+	return true;
+}
+
+uint32_t aggregate_rows(const struct aggregates *a, enum table table)
+{
+	return a->table[table]->rows;
+}
+
+static bool load_table(struct aggregate *t, struct sqlite3 *db)
+{
+	int64_t v[32];
+	sqlite3_stmt *st = NULL;
+	char sql[64];
+	int rc;
+
+	_Static_assert(files_N <= 32 && fds_N <= 32, "columns fit");
+	snprintf(sql, sizeof(sql), "SELECT * FROM %s ORDER BY id", t->def->name);
+	if (sqlite3_prepare_v2(db, sql, -1, &st, NULL) != SQLITE_OK)
+		return false;
+	while ((rc = sqlite3_step(st)) == SQLITE_ROW) {
+		for (unsigned i = 0; i < t->def->ncols; i++)
+			v[i] = sqlite3_column_type(st, (int)i + 1) == SQLITE_NULL ? NIL :
+			       sqlite3_column_int64(st, (int)i + 1);
+		if ((uint32_t)sqlite3_column_int64(st, 0) != t->rows + 1 ||
+		    !add_row(t, v, t->def->ncols)) {
+			rc = SQLITE_NOMEM;
+			break;
+		}
+	}
+	sqlite3_finalize(st);
+	if (rc != SQLITE_DONE)
+		return false;
+	if (t->dirty)
+		memset(t->dirty, 0, (size_t)t->cap_chunks * CHUNK_ROWS / 8);
+	while (t->def->nkeys && t->rows && (!t->slot || t->mask < t->rows * 2)) {
+		t->used = t->mask;      /* at its brim: makes grow_slots enlarge and refill */
+		if (!grow_slots(t))
+			return false;
+	}
+	return true;
+}
+
+bool aggregates_load(struct aggregates *a, struct sqlite3 *db)
+{
+	for (unsigned i = 0; i < TABLES_N; i++)
+		if (!load_table(a->table[i], db))
+			return false;
+	return true;
+}
+
+static bool flush_table(struct aggregate *t, struct sqlite3 *db)
+{
+	sqlite3_stmt *st = NULL;
+	char sql[200];
+	size_t n;
+	bool good = true;
+
+	n = (size_t)snprintf(sql, sizeof(sql), "INSERT OR REPLACE INTO %s VALUES (?", t->def->name);
+	for (unsigned i = 0; i < t->def->ncols; i++)
+		n += (size_t)snprintf(sql + n, sizeof(sql) - n, ",?");
+	snprintf(sql + n, sizeof(sql) - n, ")");
+	if (sqlite3_prepare_v2(db, sql, -1, &st, NULL) != SQLITE_OK)
+		return false;
+	for (uint32_t r = 1; good && r <= t->rows; r++) {
+		const int64_t *c;
+
+		if (!(t->dirty[(r - 1) / 8] & 1 << ((r - 1) % 8)))
+			continue;
+		c = columns(t, r);
+		sqlite3_bind_int64(st, 1, r);
+		for (unsigned i = 0; i < t->def->ncols; i++)
+			if (c[i] == NIL)
+				sqlite3_bind_null(st, (int)i + 2);
+			else
+				sqlite3_bind_int64(st, (int)i + 2, c[i]);
+		good = sqlite3_step(st) == SQLITE_DONE && sqlite3_reset(st) == SQLITE_OK;
+	}
+	sqlite3_finalize(st);
+	if (good && t->dirty)
+		memset(t->dirty, 0, (size_t)t->cap_chunks * CHUNK_ROWS / 8);
+	return good;
+}
+
+bool aggregates_flush(struct aggregates *a, struct sqlite3 *db)
+{
+	for (unsigned i = 0; i < TABLES_N; i++)
+		if (!flush_table(a->table[i], db))
+			return false;
+	return true;
+}
