@@ -59,7 +59,9 @@ COMMON_SRC = \
 
 RECORDER_SRC = \
 	recorder/append.c \
+	recorder/checkpoint.c \
 	recorder/genesis.c \
+	recorder/recover.c \
 	recorder/tail.c \
 	recorder/writer.c \
 	recorder/diagnose.c \
@@ -83,8 +85,14 @@ SQL = \
 
 # tests/unit/NAME.c, by what they link: libcommon; that and recorder/; that and analyzer/
 UNIT_COMMON = \
+	crc32c \
 
 UNIT_RECORDER = \
+	control \
+	diagnose \
+	procinfo \
+	options \
+	writer \
 
 UNIT_ANALYZER = \
 
