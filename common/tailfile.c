@@ -249,8 +249,6 @@ static bool half_parse(const uint8_t *p, uint64_t segments, struct frz_tail *t, 
 enum frz_err frz_tail_parse(const void *mem, size_t len, const uint8_t link[FRZ_HASH_LEN],
 			    uint64_t segments, struct frz_tail *t, const char **why)
 {
-	struct frz_tail_half found[FRZ_TAIL_HALVES];
-	unsigned n = 0;
 	bool hole = false;
 	enum frz_err err;
 
@@ -262,26 +260,25 @@ enum frz_err frz_tail_parse(const void *mem, size_t len, const uint8_t link[FRZ_
 	for (unsigned i = 0; i < FRZ_TAIL_HALVES && t->head.half_bytes; i++) {
 		const uint8_t *p = (const uint8_t *)mem + frz_tail_half_offset(&t->head, i);
 
-		n += half_parse(p, segments, t, &found[n]);
+		t->npending += half_parse(p, segments, t, &t->half[t->npending]);
 	}
-	if (n == 2 && found[0].generation > found[1].generation) {
-		struct frz_tail_half h = found[0];
+	if (t->npending == 2 && t->half[0].generation > t->half[1].generation) {
+		struct frz_tail_half h = t->half[0];
 
-		found[0] = found[1];
-		found[1] = h;
+		t->half[0] = t->half[1];
+		t->half[1] = h;
 	}
-	for (unsigned i = 0; i < n; i++) {
-		const struct frz_tail_half *h = &found[i];
+	for (unsigned i = 0; i < t->npending; i++) {
+		const struct frz_tail_half *h = &t->half[i];
 
-		if (hole || h->generation != segments + 1 + t->nhalves) {
+		if (hole || h->generation != segments + 1 + i) {
 			unusable(t, h->committed, "a segment between the case and the tail is missing");
 			hole = true;
 			continue;
 		}
 		unusable(t, h->committed - h->usable, "records of the tail do not match their checksums");
 		hole = h->usable < h->committed;
-		if (h->usable)
-			t->half[t->nhalves++] = *h;
+		t->nhalves += h->usable > 0;
 	}
 	return FRZ_OK;
 }

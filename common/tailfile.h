@@ -100,6 +100,7 @@ struct frz_tail {
 	/* Halves with records that the case lacks and that can be had without a hole: lowest
 	 * generation first, which is segments + 1; only the last can be torn. */
 	unsigned nhalves;
+	unsigned npending;              /* half[nhalves..npending) cannot be had */
 	struct frz_tail_half half[FRZ_TAIL_HALVES];
 	uint64_t unusable;              /* committed bytes that cannot be had */
 	const char *damage;             /* why not, one line; NULL when unusable is 0 */

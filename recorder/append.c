@@ -169,10 +169,17 @@ enum frz_err append_genesis(struct append *a, const struct genesis_host *host,
 	frz_block_u64(&w, FRZ_K_EUID, host->euid);
 	put_moment(&w, now);
 	err = finish(a, &w, &b, NULL, 0);
+	a->last_mono = now.mono;
 out:
 	free(b.p);
 	free(argv.p);
 	return err;
+}
+
+static void shift(struct moment *m, uint64_t mono)
+{
+	m->real += mono - m->mono;
+	m->mono = mono;
 }
 
 /* When the first timed record was made: it can be a little older than its half. */
@@ -199,10 +206,11 @@ enum frz_err append_segment(struct append *a, const struct frz_tail_half *h, uin
 	uint64_t at = 0, t = first_time(h);
 	enum frz_err err;
 
-	if (t < first.mono) {
-		first.real -= first.mono - t;
-		first.mono = t;
-	}
+	/* not before the segment in front of it ended; a time before the base is no harm */
+	if (t < first.mono)
+		shift(&first, t);
+	if (first.mono < a->last_mono)
+		shift(&first, a->last_mono);
 	frz_packer_begin(a->packer, first.mono);
 	while (frz_tail_next(h, &at, &e) == FRZ_OK) {
 		err = frz_packer_add(a->packer, e.rec, e.len, e.mono_ns, e.dur_ns);
@@ -212,11 +220,9 @@ enum frz_err append_segment(struct append *a, const struct frz_tail_half *h, uin
 	err = frz_packer_finish(a->packer, a->zstd_level, &packed);
 	if (err)
 		return err;
-	last = closed ? *closed : first;
-	if (last.mono < packed.last_mono) {
-		last.real += packed.last_mono - last.mono;
-		last.mono = packed.last_mono;
-	}
+	last = closed && closed->mono ? *closed : first;
+	if (last.mono < packed.last_mono)
+		shift(&last, packed.last_mono);
 	if (!index_room(a))
 		return FRZ_E_NOMEM;
 
@@ -243,6 +249,7 @@ enum frz_err append_segment(struct append *a, const struct frz_tail_half *h, uin
 	a->segments++;
 	a->events += packed.events;
 	a->lost += lost;
+	a->last_mono = last.mono;
 	return FRZ_OK;
 }
 

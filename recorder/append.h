@@ -36,6 +36,7 @@ struct append {
 	uint8_t link[FRZ_HASH_LEN];
 	uint64_t offset, blocks, segments, ticks, events, lost;
 	struct frz_sha256 sha;
+	uint64_t last_mono;             /* end of the last segment; before there is one, GENESIS */
 	uint64_t last_segment;          /* offset of its block */
 	struct frz_buf index;           /* as FRZ_K_INDEX */
 };
@@ -51,7 +52,7 @@ enum frz_err append_genesis(struct append *a, const struct genesis_host *host,
 			    const struct writer_genesis *g, const uint8_t case_id[16],
 			    unsigned tick_seconds, struct moment now);
 /* The usable entries of a half. boot_id: of when they were recorded. closed: when the half
- * was; NULL: not known, it is recovered. */
+ * was, 0 for its last record; NULL: not known, it is recovered. */
 enum frz_err append_segment(struct append *a, const struct frz_tail_half *h, uint64_t lost,
 			    const char *boot_id, const struct moment *closed);
 enum frz_err append_tick(struct append *a, const char *boot_id, struct moment now);

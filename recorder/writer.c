@@ -196,7 +196,8 @@ static bool appended(struct writer *w, enum frz_err err)
 	atomic_store(&w->file_bytes, w->append.offset);
 	atomic_store(&w->blocks, w->append.blocks);
 	if (w->o.on_block)
-		w->o.on_block(w->o.on_block_arg, w->append.blocks, w->append.events, w->append.link);
+		w->o.on_block(w->o.on_block_arg, w->head.case_id, w->append.blocks, w->append.events,
+			      w->append.link);
 	return true;
 }
 
@@ -234,11 +235,12 @@ static bool append_half(struct writer *w, struct half *h)
 
 /* ---- halves; the caller holds `busy` and `mutex` ---- */
 
-static void close_half(struct writer *w)
+/* full: its last record was the moment before. */
+static void close_half(struct writer *w, bool full)
 {
 	struct half *h = &w->half[w->cur];
 
-	h->closed = moment_now();
+	h->closed = full ? (struct moment){ 0 } : moment_now();
 	h->state = HALF_READY;
 	w->cur = -1;
 	pthread_cond_signal(&w->to_helper);
@@ -340,7 +342,7 @@ static bool next_half(struct writer *w, uint64_t deadline)
 
 	pthread_mutex_lock(&w->mutex);
 	if (w->cur >= 0)
-		close_half(w);
+		close_half(w, true);
 	while ((i = free_half(w)) < 0 && !atomic_load(&w->case_failed))
 		if (deadline != NEVER) {
 			if (pthread_cond_timedwait(&w->to_tracer, &w->mutex, &until) == ETIMEDOUT)
@@ -501,7 +503,7 @@ static uint64_t tick(struct writer *w, uint64_t now)
 		bool take = w->cur >= 0 && (half_committed(&w->half[w->cur]) || half_lost(&w->half[w->cur]));
 
 		if (take)
-			close_half(w);
+			close_half(w, false);
 		unlock_busy(w);
 		if (take)
 			return now;
@@ -779,7 +781,7 @@ static void flush(struct writer *w)
 		next_half(w, NEVER);
 	pthread_mutex_lock(&w->mutex);
 	if (w->cur >= 0 && (half_committed(&w->half[w->cur]) || half_lost(&w->half[w->cur])))
-		close_half(w);
+		close_half(w, false);
 	pthread_mutex_unlock(&w->mutex);
 	unlock_busy(w);
 }

@@ -40,8 +40,10 @@ struct writer_options {
 	int zstd_level;                 /* default 3 */
 	unsigned stall_ms;              /* longest wait for a slow medium, default 2000; then drop */
 	uint64_t max_bytes;             /* --max-size: writer_full() tells when reached; 0 none */
-	/* called by the helper thread after each block appended (checkpoints); may be NULL */
-	void (*on_block)(void *arg, uint64_t blocks, uint64_t events, const uint8_t link[FRZ_HASH_LEN]);
+	/* called after each block appended (checkpoints), by the helper thread but for GENESIS
+	 * and SEAL; may be NULL */
+	void (*on_block)(void *arg, const uint8_t case_id[16], uint64_t blocks, uint64_t events,
+	                 const uint8_t link[FRZ_HASH_LEN]);
 	void *on_block_arg;
 };
 
