@@ -37,9 +37,9 @@ empty "$(includes "(.*analyzer/.*|.*schema/.*)|($(headers analyzer))" $(sources 
 		h=$(printf '%s' "$l" | sed 's/.*[<"]\(.*\)[>"].*/\1/')
 		[ -e "recorder/${h##*/}" ] || echo "$f:$n:$l"
 	done)" "recorder/ includes nothing of analyzer/ or schema/"
-empty "$(includes '(writer|segment|block|frz|record|options|control|capture)\.h' recorder/engine.[ch] recorder/tracee.[ch])" \
+empty "$(includes '(writer|segment|block|frz|record|sysent|options|capture|emit)\.h' recorder/engine*.[ch] recorder/tracee.[ch] recorder/attach.c)" \
 	"the ptrace engine knows neither the file format nor the command line"
-empty "$(includes '(engine|tracee|attach|capture|sysent|record)\.h' recorder/writer.[ch])" \
+empty "$(includes '(engine|tracee|capture|emit|sysent|describe)\.h' recorder/writer.[ch] recorder/append.[ch] recorder/tail.[ch])" \
 	"the writer sees only bytes: no engine, no syscall table"
 }
 
@@ -58,8 +58,10 @@ empty "$(undefined "$BUILD/libanalyzer.a" | grep -E ' (ptrace|process_vm_readv|s
 	"analyzer/ does not trace and runs no shell"
 empty "$(undefined "$BUILD/librecorder.a" | grep -E ' (sqlite3_.*|system|popen|getaddrinfo|gethostby[a-z]*|getpwuid.*|getpwnam.*|getgrgid.*|dlopen)$')" \
 	"recorder/ knows no database, no shell, no name service"
-needed() { readelf -d "$1" | sed -n 's/.*(NEEDED).*\[\(.*\)\].*/\1/p' | grep -vE '^(lib(c|asan|ubsan|m|pthread|gcc_s|rt|dl)\.so|ld-linux)' | sort | paste -sd' ' -; }
-if readelf -d "$BUILD/frec" | grep -q NEEDED; then
+needed() { readelf -d "$1" 2>/dev/null | sed -n 's/.*(NEEDED).*\[\(.*\)\].*/\1/p' | grep -vE '^(lib(c|asan|ubsan|m|pthread|gcc_s|rt|dl)\.so|ld-linux)' | sort | paste -sd' ' -; }
+[ -x "$BUILD/frec" ] && [ -x "$BUILD/fanalyze" ]
+ok $? "both programs were built"
+if readelf -d "$BUILD/frec" 2>/dev/null | grep -q NEEDED; then
 	is "$(needed "$BUILD/frec")" "libnettle.so.8 libzstd.so.1" "frec needs libzstd and nettle, nothing else"
 else
 	ok 0 "frec is static"
