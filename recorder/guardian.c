@@ -1,0 +1,210 @@
+/*
+ * guardian.c - the process that outlives a killed tracer, and what it does then.
+ *
+ * - It is forked twice, so that init reaps it and the tracer's waitpid(-1) never sees it.
+ * - It waits on a pidfd of the tracer, opened before the fork: no pid can be reused under it,
+ *   and no copy of a pipe in some child can keep it waiting.
+ * - Forked from a process that may have threads: only system calls and affinity.h below.
+ */
+#include "guardian.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "affinity.h"
+
+struct guardian {
+	struct guardian_area *area;
+	bool own_area;
+	int end_fd;
+};
+
+struct guardian_result guardian_restore(struct guardian_area *area)
+{
+	struct guardian_result r = { 0 };
+
+	for (unsigned i = 0; i < GUARDIAN_PINS; i++) {
+		struct guardian_pin *pin = &area->pin[i];
+		uint64_t ticks;
+		cpu_set_t now;
+
+		if (!atomic_load_explicit(&pin->used, memory_order_acquire))
+			continue;
+		if (!affinity_start_ticks(pin->tid, &ticks) || ticks != pin->start_ticks ||
+		    !affinity_get(pin->tid, &now)) {
+			r.gone++;
+		} else if (!affinity_is_one(&now, pin->cpu)) {
+			r.foreign++;
+		} else if (affinity_set(pin->tid, &pin->restore)) {
+			r.restored++;
+		} else if (errno == ESRCH) {
+			r.gone++;
+		} else {
+			r.failed++;
+			continue;
+		}
+		guardian_give_back(pin);
+	}
+	return r;
+}
+
+struct guardian_pin *guardian_take(struct guardian *g, pid_t tid, uint64_t start_ticks, int cpu,
+                                   const cpu_set_t *restore)
+{
+	for (unsigned i = 0; i < GUARDIAN_PINS; i++) {
+		struct guardian_pin *pin = &g->area->pin[i];
+
+		if (atomic_load_explicit(&pin->used, memory_order_relaxed))
+			continue;
+		pin->tid = tid;
+		pin->cpu = cpu;
+		pin->start_ticks = start_ticks;
+		pin->restore = *restore;
+		atomic_store_explicit(&pin->used, 1, memory_order_release);
+		return pin;
+	}
+	return NULL;
+}
+
+void guardian_give_back(struct guardian_pin *pin)
+{
+	atomic_store_explicit(&pin->used, 0, memory_order_release);
+}
+
+/* ---- the process ---- */
+
+/* Both ends included. close_range(2) came with Linux 5.9. */
+static void close_from_to(unsigned first, unsigned last)
+{
+	struct rlimit limit = { .rlim_cur = 1024 };
+
+	if (first > last || syscall(SYS_close_range, first, last, 0u) == 0)
+		return;
+	getrlimit(RLIMIT_NOFILE, &limit);
+	for (; first <= last && first < limit.rlim_cur; first++)
+		close((int)first);
+}
+
+static void close_all_but(int a, int b)
+{
+	unsigned low = (unsigned)(a < b ? a : b), high = (unsigned)(a < b ? b : a);
+
+	if (low > 0)
+		close_from_to(0, low - 1);
+	close_from_to(low + 1, high - 1);
+	close_from_to(high + 1, ~0u);
+}
+
+__attribute__((noreturn))
+static void guard(struct guardian_area *area, int tracer, int end_fd)
+{
+	struct pollfd fds[2] = {
+		{ .fd = tracer, .events = POLLIN },
+		{ .fd = end_fd, .events = POLLIN },
+	};
+	sigset_t all;
+
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, NULL);
+	setsid();
+	prctl(PR_SET_NAME, "frec-guardian");
+	if (chdir("/") != 0)            /* so that the case's file system can be unmounted */
+		_exit(1);
+	close_all_but(tracer, end_fd);
+	while (poll(fds, 2, -1) < 0 && errno == EINTR)
+		;
+	if (!fds[1].revents)
+		guardian_restore(area);
+	_exit(0);
+}
+
+static bool start(struct guardian *g)
+{
+	int tracer = (int)syscall(SYS_pidfd_open, getpid(), 0), status, saved;
+	sigset_t all, old;
+	pid_t middle;
+
+	if (tracer < 0)
+		return false;
+	sigfillset(&all);               /* nothing may end it before it is in its own session */
+	sigprocmask(SIG_SETMASK, &all, &old);
+	middle = fork();
+	if (middle == 0) {
+		pid_t pid = fork();
+
+		if (pid == 0)
+			guard(g->area, tracer, g->end_fd);
+		_exit(pid < 0 ? (errno & 0x7f) : 0);
+	}
+	saved = errno;
+	sigprocmask(SIG_SETMASK, &old, NULL);
+	close(tracer);
+	if (middle < 0) {
+		errno = saved;
+		return false;
+	}
+	while (waitpid(middle, &status, __WALL) < 0)
+		if (errno != EINTR)
+			return false;
+	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
+		errno = WIFEXITED(status) ? WEXITSTATUS(status) : ECHILD;
+		return false;
+	}
+	return true;
+}
+
+struct guardian *guardian_new(struct guardian_area *area)
+{
+	struct guardian *g = calloc(1, sizeof(*g));
+	int saved;
+
+	if (!g)
+		return NULL;
+	g->end_fd = eventfd(0, EFD_CLOEXEC);
+	if (g->end_fd < 0)
+		goto fail;
+	if (!area) {
+		void *m = mmap(NULL, sizeof(*area), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+		               -1, 0);
+
+		if (m == MAP_FAILED)
+			goto fail;
+		area = m;
+		g->own_area = true;
+	}
+	g->area = area;
+	if (start(g))
+		return g;
+fail:
+	saved = errno;
+	if (g->own_area)
+		munmap(g->area, sizeof(*g->area));
+	if (g->end_fd >= 0)
+		close(g->end_fd);
+	free(g);
+	errno = saved;
+	return NULL;
+}
+
+void guardian_free(struct guardian *g)
+{
+	uint64_t one = 1;
+
+	if (!g)
+		return;
+	while (write(g->end_fd, &one, sizeof(one)) < 0 && errno == EINTR)
+		;
+	close(g->end_fd);
+	if (g->own_area)
+		munmap(g->area, sizeof(*g->area));
+	free(g);
+}
