@@ -58,6 +58,10 @@ COMMON_SRC = \
 	common/sha256.c \
 
 RECORDER_SRC = \
+	recorder/placement.c \
+	recorder/guardian.c \
+	recorder/affinity.c \
+	recorder/stopwait.c \
 	recorder/append.c \
 	recorder/checkpoint.c \
 	recorder/genesis.c \
