@@ -132,6 +132,7 @@ BENCH = \
 	threads \
 
 MAN1 = \
+	docs/frec.1 \
 
 MAN5 = \
 
