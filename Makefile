@@ -80,6 +80,9 @@ RECORDER_SRC = \
 	recorder/recordset.c \
 
 ANALYZER_SRC = \
+	analyzer/verify.c \
+	analyzer/verify_json.c \
+	analyzer/verify_text.c \
 
 # common/gen-NAME.awk reads common/syscalls.tab and writes $(BUILD)/gen/NAME.inc
 COMMON_GEN = \

@@ -1,0 +1,172 @@
+/*
+ * verify_json.c - what --verify found, as one JSON object.
+ */
+#include <string.h>
+
+#include "sha256.h"
+#include "verify_private.h"
+
+/* Bytes of any kind as a JSON string: what is not UTF-8 becomes U+FFFD. */
+static size_t utf8_len(const unsigned char *s)
+{
+	size_t n = s[0] < 0x80		       ? 1 :
+		   s[0] >= 0xc2 && s[0] < 0xe0 ? 2 :
+		   s[0] >= 0xe0 && s[0] < 0xf0 ? 3 :
+		   s[0] >= 0xf0 && s[0] < 0xf5 ? 4 :
+						 0;
+
+	for (size_t i = 1; i < n; i++)
+		if ((s[i] & 0xc0) != 0x80)
+			return 0;
+	if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) ||
+	    (s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f))
+		return 0;
+	return n;
+}
+
+static void put_string(FILE *out, const char *text)
+{
+	const unsigned char *s = (const unsigned char *)text;
+
+	fputc('"', out);
+	while (*s) {
+		size_t n = utf8_len(s);
+
+		if (*s == '"' || *s == '\\')
+			fprintf(out, "\\%c", *s);
+		else if (*s < 0x20 || *s == 0x7f)
+			fprintf(out, "\\u%04x", *s);
+		else if (n)
+			fwrite(s, 1, n, out);
+		else
+			fputs("\\ufffd", out);
+		s += n ? n : 1;
+	}
+	fputc('"', out);
+}
+
+static void put_text(FILE *out, const char *key, const char *value)
+{
+	fprintf(out, ",\n  \"%s\": ", key);
+	if (value)
+		put_string(out, value);
+	else
+		fputs("null", out);
+}
+
+static void put_num(FILE *out, const char *key, uint64_t v)
+{
+	fprintf(out, ",\n  \"%s\": %ju", key, (uintmax_t)v);
+}
+
+static void put_hex(FILE *out, const char *key, const uint8_t *p, size_t n)
+{
+	char hex[FRZ_HEX_LEN];
+
+	frz_hex(p, n, hex);
+	put_text(out, key, hex);
+}
+
+static void put_time(FILE *out, const char *key, uint64_t real_ns)
+{
+	char t[VERIFY_TIME_MAX];
+
+	verify_time(real_ns, t);
+	put_text(out, key, t);
+}
+
+static void put_faults(const struct verify_result *r, FILE *out)
+{
+	fputs(",\n  \"faults\": [", out);
+	for (size_t i = 0; i < r->ndamage_kept; i++) {
+		const struct verify_damage *d = &r->damage[i];
+
+		fprintf(out, "%s\n    { \"block\": %ju, \"offset\": %ju, \"error\": ", i ? "," : "",
+			(uintmax_t)d->fault.block, (uintmax_t)d->fault.offset);
+		put_string(out, frz_strerror(d->fault.err));
+		fputs(", \"what\": ", out);
+		put_string(out, d->fault.what);
+		if (d->events)
+			fprintf(out, ", \"first_event\": %ju, \"events\": %ju",
+				(uintmax_t)d->first_event, (uintmax_t)d->events);
+		if (d->resume_offset)
+			fprintf(out, ", \"resume_offset\": %ju", (uintmax_t)d->resume_offset);
+		fputs(" }", out);
+	}
+	fprintf(out, "%s],\n  \"fault_count\": %zu", r->ndamage_kept ? "\n  " : "", r->ndamage);
+}
+
+static void put_anchors(const struct verify_options *o, const struct verify_result *r, FILE *out)
+{
+	fputs(",\n  \"anchors\": [", out);
+	for (size_t i = 0; i < o->nanchors; i++) {
+		const struct verify_anchor_result *a = &r->anchors[i];
+		char hex[FRZ_HEX_LEN];
+
+		frz_hex(o->anchors[i].link, FRZ_HASH_LEN, hex);
+		fprintf(out, "%s\n    { \"from\": ", i ? "," : "");
+		put_string(out, o->anchors[i].from);
+		fprintf(out, ", \"chain_head\": \"%s\", \"found\": %s", hex,
+			a->found ? "true" : "false");
+		if (a->found)
+			fprintf(out, ", \"block\": %ju, \"events\": %ju, \"counts_agree\": %s",
+				(uintmax_t)a->block, (uintmax_t)a->events,
+				a->counts_agree ? "true" : "false");
+		fputs(" }", out);
+	}
+	fprintf(out, "%s]", o->nanchors ? "\n  " : "");
+}
+
+void verify_print_json(const struct verify_options *o, const struct verify_result *r, FILE *out)
+{
+	static const char *const trust[] = {
+		[VERIFY_NOT_CHECKED] = "not checked",
+		[VERIFY_NOT_SIGNED] = "not signed",
+		[VERIFY_TRUSTED] = "trusted",
+		[VERIFY_NOT_TRUSTED] = "not trusted",
+	};
+	const struct frz_case_head *h = &r->head;
+
+	fputs("{\n  \"case\": ", out);
+	put_string(out, o->path);
+	put_text(out, "verdict", verify_verdict(r));
+	fprintf(out, ",\n  \"exit\": %d", r->exit);
+	fprintf(out, ",\n  \"sealed\": %s", h->sealed ? "true" : "false");
+	put_text(out, "signatures", trust[r->trust]);
+	if (*r->trust_line)
+		put_text(out, "signatures_why", r->trust_line);
+	put_hex(out, "case_id", h->case_id, sizeof(h->case_id));
+	put_text(out, "host", r->hostname);
+	put_text(out, "exhibit", r->exhibit);
+	put_text(out, "examiner", r->examiner);
+	put_text(out, "recorder", r->recorder);
+	put_text(out, "end_reason", r->end_reason);
+	put_time(out, "first_time", h->start.real_ns);
+	put_time(out, "last_time", h->last.real_ns);
+	put_num(out, "file_bytes", h->file_bytes);
+	put_num(out, "blocks", h->blocks);
+	put_num(out, "segments", h->segments);
+	put_num(out, "ticks", h->ticks);
+	put_num(out, "recoveries", h->recoveries);
+	put_num(out, "custody_entries", h->custodies);
+	put_num(out, "events", h->events);
+	put_num(out, "events_read", r->events_read);
+	put_num(out, "events_recovered", r->recovered_events);
+	put_num(out, "lost", h->lost);
+	put_num(out, "longest_silence_ns", h->silence_ns);
+	put_num(out, "unknown_fields", h->unknown_fields);
+	put_hex(out, "chain_head", h->link, FRZ_HASH_LEN);
+	if (h->sealed) {
+		put_hex(out, "seal", h->seal_link, FRZ_HASH_LEN);
+		put_num(out, "prefix_bytes", h->prefix_bytes);
+		put_hex(out, "prefix_sha256", h->prefix_sha256, FRZ_HASH_LEN);
+	}
+	fprintf(out, ",\n  \"tail\": %s", r->tail_present ? "true" : "false");
+	fputs(",\n  \"intact_to\": { ", out);
+	fprintf(out, "\"event\": %ju, \"blocks\": %ju, \"bytes\": %ju, \"time_ns\": %ju }",
+		(uintmax_t)r->good_events, (uintmax_t)r->good_blocks, (uintmax_t)r->good_bytes,
+		(uintmax_t)r->good.real_ns);
+	put_faults(r, out);
+	put_anchors(o, r, out);
+	fputs("\n}\n", out);
+}

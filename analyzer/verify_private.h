@@ -1,0 +1,53 @@
+/*
+ * verify_private.h - what the checks of --verify found, for its two ways of telling.
+ */
+#ifndef FANALYZE_VERIFY_PRIVATE_H
+#define FANALYZE_VERIFY_PRIVATE_H
+
+#include "verify.h"
+
+#define VERIFY_FAULTS_KEPT 100
+
+struct verify_damage {
+	struct frz_fault fault;
+	uint64_t resume_offset;	      /* 0: reading ended here */
+	uint64_t first_event, events; /* that a damaged segment held; events 0: not known */
+};
+
+struct verify_anchor_result {
+	bool found;
+	uint64_t block, events; /* where; events up to there */
+	bool counts_agree;
+};
+
+struct verify_result {
+	int exit;
+	enum frz_err end; /* FRZ_END, FRZ_E_UNSEALED, FRZ_E_TRUNCATED or what stopped it */
+	struct frz_case_head head;
+	struct verify_damage *damage; /* the first ndamage_kept of ndamage */
+	size_t ndamage, ndamage_kept;
+	/* everything up to here was intact when the first damage was met */
+	uint64_t good_events, good_bytes, good_blocks;
+	struct frz_moment good;
+	uint64_t events_read; /* decoded, in all */
+	uint64_t recovered_events;
+	/* texts of GENESIS and SEAL, as they are in the case; NULL when they were not read */
+	char *hostname, *exhibit, *examiner, *recorder, *kernel, *end_reason;
+	struct verify_custody_entry *custody;
+	size_t ncustody;
+	enum verify_trust trust;
+	char trust_line[256];
+	struct verify_anchor_result *anchors;
+	bool tail_present;
+};
+
+void verify_print_text(const struct verify_options *o, const struct verify_result *r, FILE *out);
+void verify_print_json(const struct verify_options *o, const struct verify_result *r, FILE *out);
+
+/* Shared by both: "intact", "not sealed", "truncated", "damaged", ... */
+const char *verify_verdict(const struct verify_result *r);
+/* ISO 8601, UTC, nanoseconds. */
+#define VERIFY_TIME_MAX 40
+void verify_time(uint64_t real_ns, char out[VERIFY_TIME_MAX]);
+
+#endif

@@ -1,0 +1,293 @@
+/*
+ * verify_text.c - what --verify found, in plain words.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "describe.h"
+#include "sha256.h"
+#include "verify_private.h"
+
+const char *verify_verdict(const struct verify_result *r)
+{
+	if (r->end == FRZ_E_IO)
+		return "not readable";
+	if (r->end == FRZ_E_NOMEM)
+		return "not checked";
+	if (r->end == FRZ_E_NOT_FRZ)
+		return "not a case";
+	if (r->end == FRZ_E_VERSION)
+		return "unknown version";
+	/* cut off, and nothing else wrong */
+	if (r->end == FRZ_E_TRUNCATED && r->ndamage == 1)
+		return "truncated";
+	if (r->ndamage)
+		return "damaged";
+	return r->end == FRZ_E_UNSEALED ? "not sealed" : "intact";
+}
+
+void verify_time(uint64_t real_ns, char out[VERIFY_TIME_MAX])
+{
+	time_t t = (time_t)(real_ns / 1000000000u);
+	struct tm tm;
+	size_t n;
+
+	if (!gmtime_r(&t, &tm)) {
+		snprintf(out, VERIFY_TIME_MAX, "%ju ns", (uintmax_t)real_ns);
+		return;
+	}
+	n = strftime(out, VERIFY_TIME_MAX, "%Y-%m-%dT%H:%M:%S", &tm);
+	snprintf(out + n, VERIFY_TIME_MAX - n, ".%09uZ", (unsigned)(real_ns % 1000000000u));
+}
+
+/* A text of the case, made harmless; at most a few hundred characters of it. */
+static void put_escaped(FILE *out, const char *s)
+{
+	char line[400];
+
+	if (frz_escape((const uint8_t *)s, strlen(s), line, sizeof(line)) >= sizeof(line))
+		strcpy(line + sizeof(line) - 4, "...");
+	fputs(line, out);
+}
+
+static void put_row(FILE *out, const char *name, const char *value)
+{
+	if (!value || !*value)
+		return;
+	fprintf(out, "  %-12s", name);
+	put_escaped(out, value);
+	fputc('\n', out);
+}
+
+/* 1234567 as 1,234,567 */
+static const char *grouped(uint64_t v, char out[32])
+{
+	char digits[24];
+	int n = snprintf(digits, sizeof(digits), "%ju", (uintmax_t)v), o = 0;
+
+	for (int i = 0; i < n; i++) {
+		if (i && (n - i) % 3 == 0)
+			out[o++] = ',';
+		out[o++] = digits[i];
+	}
+	out[o] = '\0';
+	return out;
+}
+
+static void print_facts(const struct verify_options *o, const struct verify_result *r, FILE *out)
+{
+	const struct frz_case_head *h = &r->head;
+	char hex[FRZ_HEX_LEN], a[VERIFY_TIME_MAX], b[VERIFY_TIME_MAX], n1[32], n2[32];
+
+	if (!h->blocks)
+		return;
+	frz_hex(h->case_id, sizeof(h->case_id), hex);
+	put_row(out, "case id", hex);
+	put_row(out, "exhibit", r->exhibit);
+	put_row(out, "examiner", r->examiner);
+	put_row(out, "host", r->hostname);
+	put_row(out, "kernel", r->kernel);
+	put_row(out, "recorder", r->recorder);
+	verify_time(h->start.real_ns, a);
+	verify_time(h->last.real_ns, b);
+	fprintf(out, "  recorded    %s to %s\n", a, b);
+	put_row(out, "ended", r->end_reason);
+	fprintf(out, "  events      %s, %s lost\n", grouped(h->events, n1), grouped(h->lost, n2));
+	if (r->recovered_events)
+		fprintf(out, "  recovered   %s of them, from the tail\n",
+			grouped(r->recovered_events, n1));
+	fprintf(out, "  file        %s bytes, %ju blocks, %ju segments, %ju ticks\n",
+		grouped(h->file_bytes, n1), (uintmax_t)h->blocks, (uintmax_t)h->segments,
+		(uintmax_t)h->ticks);
+	if (r->ndamage)
+		return;
+	frz_hex(h->link, FRZ_HASH_LEN, hex);
+	fprintf(out, "  chain head  %s\n", hex);
+	if (!h->sealed)
+		return;
+	frz_hex(h->seal_link, FRZ_HASH_LEN, hex);
+	fprintf(out, "  seal        %s\n", hex);
+	frz_hex(h->prefix_sha256, FRZ_HASH_LEN, hex);
+	fprintf(out, "  by hand     head -c %ju ", (uintmax_t)h->prefix_bytes);
+	put_escaped(out, o->path);
+	fprintf(out, " | sha256sum\n              %s\n", hex);
+}
+
+static void print_damage(const struct verify_result *r, FILE *out)
+{
+	fputc('\n', out);
+	for (size_t i = 0; i < r->ndamage_kept; i++) {
+		const struct verify_damage *d = &r->damage[i];
+
+		if (d->fault.err == FRZ_E_IO && !r->head.file_bytes)
+			fprintf(out, "%s\n", d->fault.what);
+		else
+			fprintf(out, "block %ju at offset %ju: %s: %s\n", (uintmax_t)d->fault.block,
+				(uintmax_t)d->fault.offset, frz_strerror(d->fault.err),
+				d->fault.what);
+		if (d->events)
+			fprintf(out, "    events %ju to %ju cannot be read\n",
+				(uintmax_t)d->first_event,
+				(uintmax_t)(d->first_event + d->events - 1));
+		if (d->resume_offset > d->fault.offset && d->resume_offset < r->head.file_bytes)
+			fprintf(out, "    a whole block follows at offset %ju\n",
+				(uintmax_t)d->resume_offset);
+	}
+	if (r->ndamage > r->ndamage_kept)
+		fprintf(out, "and %zu more\n", r->ndamage - r->ndamage_kept);
+}
+
+static void print_good_part(const struct verify_result *r, FILE *out)
+{
+	char t[VERIFY_TIME_MAX], n[32];
+
+	if (!r->good_blocks) {
+		fputs("- Nothing in the file can be relied on.\n", out);
+		return;
+	}
+	verify_time(r->good.real_ns, t);
+	fprintf(out,
+		"- Intact to event %s at %s:\n"
+		"  the first %ju blocks, %ju bytes. Up to there every byte is under a hash and all\n"
+		"  hashes agree.\n",
+		grouped(r->good_events, n), t, (uintmax_t)r->good_blocks, (uintmax_t)r->good_bytes);
+}
+
+static void print_anchors(const struct verify_options *o, const struct verify_result *r, FILE *out)
+{
+	for (size_t i = 0; i < o->nanchors; i++) {
+		const struct verify_anchor_result *a = &r->anchors[i];
+		char n[32];
+
+		fputs("- ", out);
+		put_escaped(out, o->anchors[i].from);
+		if (!a->found)
+			fputs(": NO BLOCK of the intact part has this chain head. The case was cut, "
+			      "rewritten,\n  or is another one.\n",
+			      out);
+		else if (!a->counts_agree)
+			fprintf(out,
+				": block %ju has this chain head, but the block or event count noted "
+				"with it\n  is another.\n",
+				(uintmax_t)a->block);
+		else
+			fprintf(out,
+				": is the link of block %ju. Everything up to there, %s events, is "
+				"what\n  stood in the file when it was noted.\n",
+				(uintmax_t)a->block, grouped(a->events, n));
+	}
+}
+
+static void print_trust(const struct verify_result *r, bool anchored, FILE *out)
+{
+	switch (r->trust) {
+	case VERIFY_TRUSTED:
+	case VERIFY_NOT_TRUSTED:
+		fputs("- ", out);
+		put_escaped(out, r->trust_line);
+		fputc('\n', out);
+		break;
+	case VERIFY_NOT_CHECKED:
+		fprintf(out, "- %zu custody entr%s present; the signatures were NOT checked.\n",
+			r->ncustody, r->ncustody == 1 ? "y is" : "ies are");
+		break;
+	case VERIFY_NOT_SIGNED:
+		if (anchored)
+			fputs("- Not signed: it says nothing about who vouches for it.\n", out);
+		else
+			fputs("- Not signed: the hashes show accidents, not the work of someone who "
+			      "rewrote the\n  file and computed them anew. Compare the chain head "
+			      "with a note kept elsewhere\n  (--expect-head, --checkpoint) or have "
+			      "it signed.\n",
+			      out);
+		break;
+	}
+}
+
+static void print_meaning(const struct verify_options *o, const struct verify_result *r, FILE *out)
+{
+	const struct frz_case_head *h = &r->head;
+
+	fputc('\n', out);
+	if (r->end == FRZ_E_TRUNCATED && r->ndamage == 1) {
+		print_good_part(r, out);
+		fprintf(out,
+			"- The file ends in the middle of a block: what came after is gone%s\n",
+			r->tail_present ? ", unless it is\n  still being written. Its tail lies "
+					  "beside it: `frec --recover` finishes it." :
+					  " or was\n  never written.");
+		print_anchors(o, r, out);
+		return;
+	}
+	if (r->ndamage) {
+		print_good_part(r, out);
+		if (r->good_blocks)
+			fputs("- Nothing can be said for certain after that. Blocks that follow the "
+			      "damage are\n  whole in themselves, but what is missing between them, "
+			      "and whether they belong\n  here, cannot be known.\n",
+			      out);
+		print_anchors(o, r, out);
+		return;
+	}
+	if (r->end == FRZ_E_UNSEALED) {
+		print_good_part(r, out);
+		fputs("- Nothing can be said after that: the case has no SEAL, so it may have gone "
+		      "on. A cut\n  at the end of a block cannot be seen in the file itself; a chain "
+		      "head noted\n  elsewhere (--expect-head, --checkpoint) shows it.\n",
+		      out);
+		if (r->tail_present)
+			fputs("- Its tail lies beside it and can hold later events: still being "
+			      "recorded, or frec\n  was killed and `frec --recover` finishes it.\n",
+			      out);
+		else
+			fputs("- No tail lies beside it: events recorded last can be missing.\n",
+			      out);
+	} else {
+		fputs("- Every byte of the file is under a hash, all hashes agree, every record can "
+		      "be read:\n  nothing was changed, cut, put in or moved since it was sealed, "
+		      "short of computing\n  every hash anew.\n",
+		      out);
+	}
+	if (h->lost)
+		fprintf(out, "- The recorder itself says that it lost %ju events.\n",
+			(uintmax_t)h->lost);
+	if (h->tick_seconds && h->silence_ns / 1000000000u > 3 * h->tick_seconds)
+		fprintf(out,
+			"- Silence of %ju s before block %ju, where a sign of life was promised every "
+			"%ju s:\n  the recorder was stopped or could not write.\n",
+			(uintmax_t)(h->silence_ns / 1000000000u), (uintmax_t)h->silence_block,
+			(uintmax_t)h->tick_seconds);
+	if (h->unknown_fields)
+		fprintf(out,
+			"- %ju additional fields come from a later version and were skipped.\n",
+			(uintmax_t)h->unknown_fields);
+	print_anchors(o, r, out);
+	if (r->end != FRZ_E_UNSEALED)
+		print_trust(r, o->nanchors > 0, out);
+}
+
+static void print_required(const struct verify_options *o, const struct verify_result *r, FILE *out)
+{
+	if ((o->require & VERIFY_SEALED) && !r->head.sealed)
+		fputs("- Required, and not so: sealed.\n", out);
+	if ((o->require & VERIFY_SIGNED) && r->trust != VERIFY_TRUSTED)
+		fputs("- Required, and not so: signed by someone who is trusted.\n", out);
+	if ((o->require & VERIFY_ANCHORED) && !o->nanchors)
+		fputs("- Required, and not so: anchored. Give --expect-head or --checkpoint.\n",
+		      out);
+}
+
+void verify_print_text(const struct verify_options *o, const struct verify_result *r, FILE *out)
+{
+	put_escaped(out, o->path);
+	fprintf(out, ": %s%s\n", verify_verdict(r),
+		r->end == FRZ_END && !r->ndamage ? " and sealed" : "");
+	print_facts(o, r, out);
+	if (r->ndamage)
+		print_damage(r, out);
+	if (r->end != FRZ_E_IO && r->end != FRZ_E_NOMEM && r->end != FRZ_E_NOT_FRZ &&
+	    r->end != FRZ_E_VERSION)
+		print_meaning(o, r, out);
+	print_required(o, r, out);
+}
