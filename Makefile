@@ -119,6 +119,7 @@ SCRIPT_TESTS = \
 	tests/arch.t \
 	tests/e2e/account.t \
 	tests/e2e/bad-input.t \
+	tests/e2e/frec-manual.t \
 	tests/e2e/modes.t \
 	tests/e2e/services.t \
 	tests/e2e/stock-tools.t \
