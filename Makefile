@@ -75,6 +75,7 @@ RECORDER_SRC = \
 	recorder/procinfo.c \
 	recorder/names.c \
 	recorder/shown.c \
+	recorder/option_rows.c \
 	recorder/options.c \
 	recorder/quantity.c \
 	recorder/recordset.c \
@@ -95,6 +96,7 @@ UNIT_COMMON = \
 	crc32c \
 
 UNIT_RECORDER = \
+	recover \
 	control \
 	diagnose \
 	procinfo \

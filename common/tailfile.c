@@ -142,10 +142,11 @@ static size_t entry_check(const uint8_t *data, uint64_t at, uint64_t len, uint32
 	return FRZ_TAIL_ENTRY + rec_len;
 }
 
-static void half_check(struct frz_tail_half *h)
+void frz_tail_check(struct frz_tail_half *h)
 {
 	uint64_t at = 0, events = 0, records = 0;
 
+	h->usable = h->events = h->records = 0;
 	while (at < h->committed) {
 		bool last;
 		size_t n = entry_check(h->data, at, h->committed, h->seed, &last);
@@ -242,7 +243,7 @@ static bool half_parse(const uint8_t *p, uint64_t segments, struct frz_tail *t, 
 	if (h->generation <= segments)
 		return false;
 	h->seed = frz_tail_seed(link, h->generation);
-	half_check(h);
+	frz_tail_check(h);
 	return true;
 }
 

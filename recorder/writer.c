@@ -47,7 +47,7 @@ enum half_state { HALF_FREE, HALF_CURRENT, HALF_READY };
 struct half {
 	enum half_state state;
 	uint8_t *page, *data;
-	uint64_t generation, first_event;
+	uint64_t generation, first_event, events;
 	struct moment opened, closed;
 };
 
@@ -213,20 +213,29 @@ static uint64_t half_committed(const struct half *h)
 
 static uint64_t half_lost(const struct half *h) { return frz_get64(h->page + FRZ_TAIL_P_LOST); }
 
-/* Helper (or the seal after it): a READY half into the case. */
+/* Helper: a READY half into the case. What of it is not as it was put, because the tail was
+ * cut or its medium vanished, is lost. */
 static bool append_half(struct writer *w, struct half *h)
 {
 	struct frz_tail_half src = {
 		.generation = h->generation,
-		.first_event = h->first_event,
+		.first_event = w->append.events + 1,
 		.mono = h->opened.mono,
 		.real = h->opened.real,
+		.committed = half_committed(h),
 		.data = h->data,
+		.seed = frz_tail_seed(w->head.genesis_link, h->generation),
 	};
-	uint64_t before = w->append.offset;
+	uint64_t before = w->append.offset, lost = half_lost(h);
 
-	src.committed = src.usable = half_committed(h);
-	if (!appended(w, append_segment(&w->append, &src, half_lost(h), w->boot_id, &h->closed)))
+	frz_tail_check(&src);
+	if (src.usable < src.committed) {
+		writer_fail(w, false, "%s: records in it were destroyed while they waited to be written",
+			    w->tail.path);
+		atomic_fetch_add(&w->lost, h->events - src.events);
+		lost += h->events - src.events;
+	}
+	if (!appended(w, append_segment(&w->append, &src, lost, w->boot_id, &h->closed)))
 		return false;
 	atomic_store(&w->packed_in, src.usable);
 	atomic_store(&w->packed_out, w->append.offset - before);
@@ -240,6 +249,7 @@ static void close_half(struct writer *w, bool full)
 {
 	struct half *h = &w->half[w->cur];
 
+	h->events = w->next_event - h->first_event;
 	h->closed = full ? (struct moment){ 0 } : moment_now();
 	h->state = HALF_READY;
 	w->cur = -1;

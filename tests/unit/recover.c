@@ -1,0 +1,452 @@
+/*
+ * recover.c - recorders killed at random moments, and what recovery makes of it: nothing that was
+ * committed is missing, nothing is there twice, however often recovery itself is stopped; pages
+ * of the tail that fell back to older content leave a prefix.
+ */
+#include "tap.h"
+
+#include <signal.h>
+#include <stdatomic.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+
+#include "fakecase.h"
+#include "recover.h"
+#include "tailfile.h"
+
+#define GROUP 7
+
+/* The recorder's own account: events committed, as it knows right after each commit. */
+struct account { _Atomic uint64_t committed; _Atomic int ready; };
+
+static struct account *account;
+static char err[600];
+static unsigned seed = 1;
+
+static unsigned rnd(unsigned below)
+{
+	seed = seed * 1664525 + 1013904223;
+	return (seed >> 8) % below;
+}
+
+static pid_t start_recorder(const char *path, enum writer_sync sync)
+{
+	pid_t pid;
+
+	atomic_store(&account->committed, 0);
+	atomic_store(&account->ready, 0);
+	pid = fork();
+	if (pid == 0) {
+		struct writer_options o = { .sync = sync, .tick_seconds = 1 };
+		struct fake_writer f = { .w = fake_open(path, &o, err, sizeof err), .next = 1, .data = 20 };
+
+		if (!f.w)
+			_exit(2);
+		atomic_store(&account->ready, 1);
+		while (fake_group(&f, GROUP))
+			atomic_store(&account->committed, f.next - 1);
+		_exit(3);
+	}
+	while (!atomic_load(&account->ready) && kill(pid, 0) == 0)
+		usleep(200);
+	return pid;
+}
+
+static int reap(pid_t pid)
+{
+	int status = -1;
+
+	waitpid(pid, &status, 0);
+	return status;
+}
+
+static void kill_recorder(const char *path, enum writer_sync sync, unsigned us)
+{
+	pid_t pid = start_recorder(path, sync);
+
+	usleep(us);
+	kill(pid, SIGKILL);
+	reap(pid);
+}
+
+static void copy_file(const char *from, const char *to)
+{
+	char cmd[1100];
+
+	snprintf(cmd, sizeof cmd, "cp -f '%s' '%s'", from, to);
+	if (system(cmd) != 0)
+		bail_out("cp");
+}
+
+static char *suffixed(const char *path, const char *suffix)
+{
+	char *p;
+
+	return asprintf(&p, "%s%s", path, suffix) < 0 ? NULL : p;
+}
+
+static uint64_t size_of(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) ? 0 : (uint64_t)st.st_size;
+}
+
+static char *hash_of(const char *path)
+{
+	static char out[2][80];
+	static int turn;
+	char cmd[1100], *o = out[turn++ % 2];
+	FILE *f;
+
+	snprintf(cmd, sizeof cmd, "sha256sum < '%s'", path);
+	f = popen(cmd, "r");
+	if (!f || !fgets(o, 80, f))
+		o[0] = '\0';
+	if (f)
+		pclose(f);
+	return o;
+}
+
+/* One line of TAP for one killed recorder: that the case is whole and holds what it must. */
+static bool good_case(const char *path, uint64_t at_least, uint64_t at_most, const char *name, unsigned round)
+{
+	struct fake_seen s;
+	bool good;
+
+	fake_read(path, &s);
+	good = s.err == FRZ_END && !s.breaks && s.events >= at_least && s.events <= at_most &&
+	       (!s.events || s.first == 1) && s.last == s.events && !fake_exists(path, ".tail");
+	if (!good) {
+		ok(false, "%s, round %u", name, round);
+		diag("%s: %s; events %llu, account %llu to %llu, breaks %llu, first %llu", frz_strerror(s.err),
+		     s.fault.what, (unsigned long long)s.events, (unsigned long long)at_least,
+		     (unsigned long long)at_most, (unsigned long long)s.breaks, (unsigned long long)s.first);
+	}
+	return good;
+}
+
+static void recorder_killed(unsigned rounds)
+{
+	char *path = fake_path("killed.frz");
+	uint64_t all = 0, from_tail = 0, torn = 0;
+	unsigned good = 0;
+
+	for (unsigned i = 0; i < rounds; i++) {
+		struct recover_result r;
+		uint64_t committed;
+
+		kill_recorder(path, i % 2 ? WRITER_SYNC_SEGMENT : WRITER_SYNC_SECONDS, rnd(i % 3 ? 60000 : 3000));
+		committed = atomic_load(&account->committed);
+		if (recover_case(path, &r, err, sizeof err)) {
+			ok(false, "round %u: %s", i, err);
+			break;
+		}
+		good += good_case(path, committed, committed + GROUP, "killed and recovered", i);
+		all += r.events;
+		from_tail += r.tail_events;
+		torn += r.torn_bytes != 0;
+		if (i < 3) {
+			char *before = hash_of(path);
+
+			is_int(recover_case(path, &r, err, sizeof err), 0, "a second recovery");
+			ok(r.was_sealed, "  finds a sealed case");
+			is_str(hash_of(path), before, "  and changes no byte");
+		}
+		fake_remove(path);
+	}
+	ok(good == rounds, "%u of %u recorders killed at random: every committed event is in the case", good, rounds);
+	diag("%llu events, %llu of them out of tails, %llu cases ended torn", (unsigned long long)all,
+	     (unsigned long long)from_tail, (unsigned long long)torn);
+	free(path);
+}
+
+static void recovery_killed(unsigned rounds)
+{
+	char *path = fake_path("twice.frz");
+	unsigned good = 0, stopped = 0;
+
+	for (unsigned i = 0; i < rounds; i++) {
+		struct recover_result r;
+		uint64_t committed;
+
+		kill_recorder(path, WRITER_SYNC_SEGMENT, 5000 + rnd(40000));
+		committed = atomic_load(&account->committed);
+		for (unsigned k = 0; k < 3; k++) {
+			pid_t pid = fork();
+
+			if (pid == 0)
+				_exit(recover_case(path, &r, err, sizeof err) ? 1 : 0);
+			usleep(rnd(k == 2 ? 60000 : 15000));
+			kill(pid, SIGKILL);
+			stopped += WIFSIGNALED(reap(pid));
+		}
+		if (recover_case(path, &r, err, sizeof err)) {
+			ok(false, "round %u: %s", i, err);
+			break;
+		}
+		good += good_case(path, committed, committed + GROUP, "recovery killed three times", i);
+		fake_remove(path);
+	}
+	ok(good == rounds && stopped > 0, "%u of %u: recovery itself killed %u times, and run again", good, rounds,
+	   stopped);
+	free(path);
+}
+
+/* A recovery stopped while it writes leaves a prefix of what it appends: every such prefix. */
+static void recovery_cut_short(bool full)
+{
+	char *path = fake_path("short.frz"), *tail = suffixed(path, ".tail");
+	char *case0 = fake_path("case0"), *tail0 = fake_path("tail0"), *done = fake_path("done");
+	uint64_t committed, whole, end, step;
+	unsigned good = 0, tried = 0;
+	struct recover_result r;
+
+	kill_recorder(path, WRITER_SYNC_SEGMENT, 0);
+	committed = atomic_load(&account->committed);
+	copy_file(path, case0);
+	copy_file(tail, tail0);
+	is_int(recover_case(path, &r, err, sizeof err), 0, "a small case is recovered");
+	copy_file(path, done);
+	whole = size_of(case0);
+	end = size_of(done);
+	step = full ? 1 : (end - whole) / 60 + 1;
+	for (uint64_t n = whole; n < end; n += step, tried++) {
+		uint64_t torn_before = n - whole;
+
+		copy_file(done, path);
+		copy_file(tail0, tail);
+		if (truncate(path, (off_t)n))
+			bail_out("truncate");
+		if (recover_case(path, &r, err, sizeof err)) {
+			ok(false, "stopped after %llu bytes: %s", (unsigned long long)torn_before, err);
+			break;
+		}
+		good += good_case(path, committed, committed + GROUP, "recovery cut short", (unsigned)torn_before);
+	}
+	ok(good == tried && tried > 10, "recovery stopped after any number of its %llu bytes goes on (%u tried)",
+	   (unsigned long long)(end - whole), tried);
+	fake_remove(path);
+	free(path), free(tail), free(case0), free(tail0), free(done);
+}
+
+static void no_room_for_recovery(bool full)
+{
+	char *path = fake_path("room.frz"), *tail = suffixed(path, ".tail"), *case0 = fake_path("case0");
+	struct rlimit none, limit;
+	struct recover_result r;
+	uint64_t committed, step, end;
+	unsigned refused = 0, tried = 0;
+	bool same = true;
+
+	kill_recorder(path, WRITER_SYNC_SEGMENT, 0);
+	committed = atomic_load(&account->committed);
+	copy_file(path, case0);
+	getrlimit(RLIMIT_FSIZE, &none);
+	end = size_of(path) + 1400;
+	step = full ? 1 : 50;
+	for (uint64_t n = size_of(path); n < end; n += step, tried++) {
+		limit = none;
+		limit.rlim_cur = n;
+		setrlimit(RLIMIT_FSIZE, &limit);
+		refused += recover_case(path, &r, err, sizeof err) != 0 && strstr(err, "no room") != NULL;
+		setrlimit(RLIMIT_FSIZE, &none);
+		same &= size_of(path) == size_of(case0) && fake_exists(path, ".tail");
+	}
+	ok(refused == tried, "without room recovery fails (%u of %u): %s", refused, tried, err);
+	ok(same, "  and leaves case and tail as they were");
+	ok(recover_case(path, &r, err, sizeof err) == 0 &&
+	   good_case(path, committed, committed + GROUP, "with room again", 0), "  with room again it succeeds");
+	fake_remove(path);
+	free(path), free(tail), free(case0);
+}
+
+/* The recorder was killed between the write and the end of the write. */
+static void torn_case(void)
+{
+	char *path = fake_path("torn.frz"), *tail = suffixed(path, ".tail"), *done = fake_path("done");
+	static const char junk[] = "this is no block";
+	struct recover_result r;
+	struct fake_seen s;
+	uint64_t committed, whole;
+	FILE *f;
+
+	kill_recorder(path, WRITER_SYNC_SEGMENT, 0);
+	committed = atomic_load(&account->committed);
+	whole = size_of(path);
+	f = fopen(path, "a");
+	for (int i = 0; i < 100; i++)
+		fputs(junk, f);
+	fclose(f);
+	copy_file(path, done);
+	is_int(recover_case(path, &r, err, sizeof err), 0, "a torn end is cut");
+	fake_read(path, &s);
+	ok(s.torn_bytes == 1600 && r.torn_bytes == 1600 && s.recoveries == 1, "  and counted: %llu",
+	   (unsigned long long)s.torn_bytes);
+	good_case(path, committed, committed + GROUP, "torn", 0);
+	is_int(s.tail_events, s.events, "  what the tail gave is counted too");
+	ok(s.head.bytes > whole, "  the case is longer than what was whole");
+
+	/* the same without a tail: only an end that is cut short can be told from damage */
+	copy_file(done, path);
+	ok(recover_case(path, &r, err, sizeof err) == -1 && strstr(err, "no torn end"),
+	   "damage that no tail explains is left alone: %s", err);
+	is_int(size_of(path), size_of(done), "  and nothing is cut");
+	fake_remove(path);
+	free(path), free(tail), free(done);
+}
+
+static void damage_inside(void)
+{
+	char *path = fake_path("inside.frz");
+	struct recover_result r;
+	uint64_t before;
+	FILE *f;
+
+	kill_recorder(path, WRITER_SYNC_SEGMENT, 150000);
+	before = size_of(path);
+	f = fopen(path, "r+");
+	fseek(f, 3000, SEEK_SET);
+	fputs("damage", f);
+	fclose(f);
+	ok(recover_case(path, &r, err, sizeof err) == -1 && strstr(err, "nothing was changed"),
+	   "damage in the middle is refused: %s", err);
+	ok(size_of(path) == before && fake_exists(path, ".tail"), "  and nothing is cut");
+	fake_remove(path);
+	free(path);
+}
+
+static void wrong_tails(void)
+{
+	char *path = fake_path("a.frz"), *other = fake_path("b.frz");
+	char *tail = suffixed(path, ".tail"), *other_tail = suffixed(other, ".tail");
+	struct recover_result r;
+	struct fake_seen s;
+	pid_t pid;
+
+	kill_recorder(path, WRITER_SYNC_SEGMENT, 1000);
+	kill_recorder(other, WRITER_SYNC_SEGMENT, 1000);
+	copy_file(other_tail, tail);
+	ok(recover_case(path, &r, err, sizeof err) == -1 && strstr(err, "another case"), "a foreign tail: %s", err);
+	if (truncate(tail, 100000))
+		bail_out("truncate");
+	copy_file(other_tail, tail);
+	if (truncate(other_tail, 100000))
+		bail_out("truncate");
+	ok(recover_case(other, &r, err, sizeof err) == -1 && strstr(err, "shorter than its head says"),
+	   "a tail cut short: %s", err);
+	unlink(tail);
+	is_int(recover_case(path, &r, err, sizeof err), 0, "no tail: the case is finished with what it has");
+	fake_read(path, &s);
+	ok(s.err == FRZ_END && !s.breaks, "  and whole");
+	fake_remove(path);
+	fake_remove(other);
+
+	pid = start_recorder(path, WRITER_SYNC_SEGMENT);
+	ok(recover_case(path, &r, err, sizeof err) == -1 && strstr(err, "being written"), "a live recorder: %s", err);
+	/* the file system may know no locks: then the pid in the tail speaks */
+	copy_file(path, other);
+	copy_file(tail, other_tail);
+	ok(recover_case(other, &r, err, sizeof err) == -1 && strstr(err, "being written by process"), "  also by its pid");
+	kill(pid, SIGKILL);
+	reap(pid);
+	fake_remove(path);
+	fake_remove(other);
+	ok(recover_case(path, &r, err, sizeof err) == -1 && strstr(err, "No such file"), "no case: %s", err);
+	free(path), free(other), free(tail), free(other_tail);
+}
+
+static void revert_pages(const char *tail, uint8_t *const *older, unsigned n_older, size_t size, unsigned percent)
+{
+	int fd = open(tail, O_WRONLY);
+	static const uint8_t zero[FRZ_TAIL_PAGE];
+
+	/* the head was synced when the case was opened, and the area behind it is not looked at */
+	for (size_t at = FRZ_TAIL_PAGE; at < size; at += FRZ_TAIL_PAGE) {
+		unsigned from = rnd(n_older + 1);
+
+		if (rnd(100) < percent &&
+		    pwrite(fd, from == n_older ? zero : older[from] + at, FRZ_TAIL_PAGE, (off_t)at) < 0)
+			bail_out("pwrite");
+	}
+	close(fd);
+}
+
+/* Pages of the tail that were not synced yet come back as they were at any earlier time. */
+static void power_lost(unsigned recorders, unsigned rounds)
+{
+	enum { OLDER = 4 };
+	char *path = fake_path("power.frz"), *tail = suffixed(path, ".tail");
+	char *case0 = fake_path("case0"), *tail0 = fake_path("tail0");
+	uint8_t *older[OLDER];
+	unsigned good = 0, tried = 0;
+	uint64_t whole = 0, kept = 0, lost = 0;
+	struct recover_result r;
+	struct fake_seen s;
+
+	for (unsigned k = 0; k < recorders; k++) {
+		pid_t pid = start_recorder(path, WRITER_SYNC_SEGMENT);
+		size_t size = size_of(tail);
+		uint64_t committed;
+
+		for (unsigned i = 0; i < OLDER; i++) {
+			int fd = open(tail, O_RDONLY);
+
+			older[i] = calloc(1, size);
+			usleep(rnd(15000));
+			if (read(fd, older[i], size) != (ssize_t)size)
+				bail_out("read");
+			close(fd);
+		}
+		usleep(rnd(15000));
+		kill(pid, SIGKILL);
+		reap(pid);
+		committed = atomic_load(&account->committed);
+		copy_file(path, case0);
+		copy_file(tail, tail0);
+		fake_read(path, &s);
+		whole = s.events;
+		for (unsigned i = 0; i < rounds; i++, tried++) {
+			copy_file(case0, path);
+			copy_file(tail0, tail);
+			revert_pages(tail, older, OLDER, size, i % 4 ? 2 + rnd(10) : 60);
+			if (recover_case(path, &r, err, sizeof err)) {
+				ok(false, "power lost, round %u: %s", i, err);
+				break;
+			}
+			good += good_case(path, whole, committed + GROUP, "power lost", i);
+			kept += r.tail_events;
+			lost += committed - (r.events < committed ? r.events : committed);
+		}
+		for (unsigned i = 0; i < OLDER; i++)
+			free(older[i]);
+		fake_remove(path);
+	}
+	ok(good == tried, "%u of %u tails with pages of other times: a prefix, never garbage", good, tried);
+	ok(kept > 0 && lost > 0, "  some events kept (%llu), some lost (%llu)", (unsigned long long)kept,
+	   (unsigned long long)lost);
+	free(path), free(tail), free(case0), free(tail0);
+}
+
+int main(void)
+{
+	bool full = getenv("FREC_FULL") != NULL;
+
+	account = mmap(NULL, sizeof *account, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (account == MAP_FAILED)
+		bail_out("mmap");
+	seed = getenv("FREC_SEED") ? (unsigned)atoi(getenv("FREC_SEED")) : (unsigned)getpid();
+	diag("FREC_SEED=%u", seed);
+	recorder_killed(full ? 1000 : 30);
+	recovery_killed(full ? 300 : 10);
+	recovery_cut_short(full);
+	no_room_for_recovery(full);
+	torn_case();
+	damage_inside();
+	wrong_tails();
+	power_lost(full ? 20 : 2, full ? 200 : 15);
+	fake_cleanup();
+	return tap_done();
+}
