@@ -93,9 +93,13 @@ SQL = \
 
 # tests/unit/NAME.c, by what they link: libcommon; that and recorder/; that and analyzer/
 UNIT_COMMON = \
+	bytes \
+	block \
+	segment \
 	crc32c \
 
 UNIT_RECORDER = \
+	writer_faults \
 	recover \
 	control \
 	diagnose \

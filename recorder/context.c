@@ -18,15 +18,15 @@
 #include "record.h"
 #include "shown.h"
 
-#define TEXT_MAX (64u << 10)            /* cmdline, cgroup, groups */
-#define ENV_MAX (256u << 10)
-#define STATUS_MAX (1u << 20)           /* 65,536 supplementary groups are the longest part */
-#define ROOM_KEPT 96                    /* of the body, for the CUT triple at the end */
-#define TRIPLE_HEAD (2 + 5)             /* key and length, at most */
+#define TEXT_MAX    (64u << 10) /* cmdline, cgroup, groups */
+#define ENV_MAX	    (256u << 10)
+#define STATUS_MAX  (1u << 20) /* 65,536 supplementary groups are the longest part */
+#define ROOM_KEPT   96	       /* of the body, for the CUT triple at the end */
+#define TRIPLE_HEAD (2 + 5)    /* key and length, at most */
 
 struct context {
 	struct frz_buf *body;
-	char cut[64];                   /* keys whose value was cut */
+	char cut[64]; /* keys whose value was cut */
 };
 
 static void add(struct context *c, enum frz_ctx_key key, const void *value, size_t len, bool cut)
@@ -72,7 +72,7 @@ static char *read_some(pid_t pid, const char *name, size_t max, size_t *len, boo
 {
 	char *buf = NULL;
 
-	for (size_t cap = 4096; ; cap = 4 * cap < max ? 4 * cap : max) {
+	for (size_t cap = 4096;; cap = 4 * cap < max ? 4 * cap : max) {
 		char *grown = realloc(buf, cap + 1);
 		ssize_t n;
 
@@ -93,8 +93,8 @@ static char *read_some(pid_t pid, const char *name, size_t max, size_t *len, boo
 	return NULL;
 }
 
-static void add_file(struct context *c, pid_t pid, enum frz_ctx_key key, const char *name, size_t max,
-		     bool trim)
+static void add_file(struct context *c, pid_t pid, enum frz_ctx_key key, const char *name,
+		     size_t max, bool trim)
 {
 	size_t len;
 	bool cut;
@@ -109,7 +109,7 @@ static void add_file(struct context *c, pid_t pid, enum frz_ctx_key key, const c
 	free(text);
 }
 
-/* ---- from /proc/PID/status ------------------------------------------------------------------- */
+/* ---- from /proc/PID/status ----------------------------------------------------------------- */
 
 static void add_status_line(struct context *c, const char *status, enum frz_ctx_key key,
 			    const char *name)
@@ -144,7 +144,8 @@ static void add_caps(struct context *c, const char *status)
 
 		if (!v || len > 24)
 			return;
-		at += (size_t)snprintf(text + at, sizeof(text) - at, "%s%.*s", i ? " " : "", (int)len, v);
+		at += (size_t)snprintf(text + at, sizeof(text) - at, "%s%.*s", i ? " " : "",
+				       (int)len, v);
 	}
 	add_text(c, FRZ_CTX_CAPS, text);
 }
@@ -173,12 +174,13 @@ static void add_from_status(struct context *c, pid_t pid)
 	free(status);
 }
 
-/* ---- from /proc/PID/stat --------------------------------------------------------------------- */
+/* ---- from /proc/PID/stat ------------------------------------------------------------------- */
 
 /* Controlling terminal: major in bits 8..19, minor in the rest (proc_pid_stat(5)). */
 static void tty_text(int tty_nr, char *out, size_t cap)
 {
-	unsigned n = (unsigned)tty_nr, major = n >> 8 & 0xfff, minor = (n & 0xff) | (n >> 12 & 0xfff00);
+	unsigned n = (unsigned)tty_nr, major = n >> 8 & 0xfff,
+		 minor = (n & 0xff) | (n >> 12 & 0xfff00);
 
 	if (!n)
 		snprintf(out, cap, "none");
@@ -207,11 +209,12 @@ static void add_from_stat(struct context *c, pid_t pid)
 	add_text(c, FRZ_CTX_STARTED, text);
 }
 
-/* ---- the rest ---------------------------------------------------------------------------------- */
+/* ---- the rest ------------------------------------------------------------------------------ */
 
 static void add_namespaces(struct context *c, pid_t pid)
 {
-	static const char *const names[] = { "cgroup", "ipc", "mnt", "net", "pid", "time", "user", "uts" };
+	static const char *const names[] = { "cgroup", "ipc",  "mnt",  "net",
+					     "pid",    "time", "user", "uts" };
 	char text[512];
 	size_t at = 0;
 
@@ -220,7 +223,8 @@ static void add_namespaces(struct context *c, pid_t pid)
 
 		snprintf(file, sizeof(file), "ns/%s", names[i]);
 		if (proc_link(pid, file, link, sizeof(link)) > 0)
-			at += (size_t)snprintf(text + at, sizeof(text) - at, "%s%s", at ? " " : "", link);
+			at += (size_t)snprintf(text + at, sizeof(text) - at, "%s%s", at ? " " : "",
+					       link);
 	}
 	if (at)
 		add(c, FRZ_CTX_NS, text, at, false);
@@ -311,7 +315,7 @@ void procinfo_context(pid_t pid, bool env, char *const *redact, struct frz_buf *
 	}
 }
 
-/* ---- the start-up line --------------------------------------------------------------------------- */
+/* ---- the start-up line --------------------------------------------------------------------- */
 
 static void user_text(const struct proc_status *s, char *out, size_t cap)
 {
@@ -368,6 +372,6 @@ void procinfo_banner(pid_t pid, char *out, size_t cap)
 	gmtime_r(&start, &tm);
 	strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", &tm);
 	cmdline_text(pid, args, sizeof(args));
-	snprintf(out, cap, "pid %d %s, %s%s, started %s%s%s", (int)pid, SHOWN(st.comm), user, where, when,
-		 *args ? ": " : "", args);
+	snprintf(out, cap, "pid %d %s, %s%s, started %s%s%s", (int)pid, SHOWN(st.comm), user, where,
+		 when, *args ? ": " : "", args);
 }

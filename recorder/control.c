@@ -27,7 +27,7 @@
 
 #define KICK_SIGNAL   SIGRTMIN
 #define KICK_EVERY_MS 10
-#define LOOK_EVERY_MS 100       /* at the writer's state, and to redraw when it is time */
+#define LOOK_EVERY_MS 100 /* at the writer's state, and to redraw when it is time */
 
 struct control {
 	const struct frec_options *o;
@@ -36,21 +36,23 @@ struct control {
 	bool started;
 	bool hup_ignored, int_ignored, quit_ignored, chld_ignored;
 	sigset_t old_mask;
-	int signal_fd, end_fd;
+	int signal_fd, wake_fd; /* wake_fd: an eventfd, makes the thread look */
 	pthread_t thread, tracer;
-	uint64_t deadline_ns;                   /* CLOCK_MONOTONIC; 0 none */
-	const char *_Atomic reason;             /* static text; the first one stays */
-	atomic_bool seen;                       /* the tracer knows */
+	uint64_t deadline_ns;	    /* CLOCK_MONOTONIC; 0 none */
+	const char *_Atomic reason; /* static text; the first one stays */
+	atomic_bool seen;	    /* the tracer knows */
+	atomic_bool ending;
 	struct status *status;
 };
 
 /* Those that end frec cleanly. All others that would end it by default are blocked as well. */
-static const struct { int signo; const char *reason; } enders[] = {
-	{ SIGINT, "signal SIGINT" },    { SIGTERM, "signal SIGTERM" },
-	{ SIGHUP, "signal SIGHUP" },    { SIGQUIT, "signal SIGQUIT" },
-	{ SIGUSR1, "signal SIGUSR1" },  { SIGUSR2, "signal SIGUSR2" },
-	{ SIGALRM, "signal SIGALRM" },  { SIGXCPU, "signal SIGXCPU" },
-	{ SIGPWR, "signal SIGPWR" },
+static const struct {
+	int signo;
+	const char *reason;
+} enders[] = {
+	{ SIGINT, "signal SIGINT" },   { SIGTERM, "signal SIGTERM" }, { SIGHUP, "signal SIGHUP" },
+	{ SIGQUIT, "signal SIGQUIT" }, { SIGUSR1, "signal SIGUSR1" }, { SIGUSR2, "signal SIGUSR2" },
+	{ SIGALRM, "signal SIGALRM" }, { SIGXCPU, "signal SIGXCPU" }, { SIGPWR, "signal SIGPWR" },
 };
 #define NENDERS (sizeof(enders) / sizeof(enders[0]))
 
@@ -72,10 +74,7 @@ static bool ignored(int signo)
 	return !sigaction(signo, NULL, &sa) && sa.sa_handler == SIG_IGN;
 }
 
-static void wake_up(int signo)
-{
-	(void)signo;
-}
+static void wake_up(int signo) { (void)signo; }
 
 struct control *control_new(const struct frec_options *o, bool launch)
 {
@@ -92,13 +91,13 @@ struct control *control_new(const struct frec_options *o, bool launch)
 	c->int_ignored = ignored(SIGINT);
 	c->quit_ignored = ignored(SIGQUIT);
 	c->chld_ignored = ignored(SIGCHLD);
-	c->signal_fd = c->end_fd = -1;
+	c->signal_fd = c->wake_fd = -1;
 	sigemptyset(&block);
 	for (size_t i = 0; i < NENDERS; i++)
 		sigaddset(&block, enders[i].signo);
 	c->signal_fd = signalfd(-1, &block, SFD_CLOEXEC | SFD_NONBLOCK);
-	c->end_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (c->signal_fd < 0 || c->end_fd < 0)
+	c->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (c->signal_fd < 0 || c->wake_fd < 0)
 		goto fail;
 	for (size_t i = 0; i < sizeof(blocked_only) / sizeof(blocked_only[0]); i++)
 		sigaddset(&block, blocked_only[i]);
@@ -107,7 +106,7 @@ struct control *control_new(const struct frec_options *o, bool launch)
 		goto fail;
 	if (pthread_sigmask(SIG_BLOCK, &block, &c->old_mask))
 		goto fail;
-	if (c->chld_ignored)    /* it would take the wait status of our own children away */
+	if (c->chld_ignored) /* it would take the wait status of our own children away */
 		signal(SIGCHLD, SIG_DFL);
 	sigemptyset(&kick);
 	sigaddset(&kick, KICK_SIGNAL);
@@ -117,8 +116,8 @@ fail:
 	e = errno;
 	if (c->signal_fd >= 0)
 		close(c->signal_fd);
-	if (c->end_fd >= 0)
-		close(c->end_fd);
+	if (c->wake_fd >= 0)
+		close(c->wake_fd);
 	free(c);
 	errno = e;
 	return NULL;
@@ -132,13 +131,23 @@ void control_child_signals(const struct control *c)
 	sigprocmask(SIG_SETMASK, &c->old_mask, NULL);
 }
 
-/* ---- the reason ------------------------------------------------------------------------------ */
+/* ---- the reason ---------------------------------------------------------------------------- */
+
+static void wake_thread(const struct control *c)
+{
+	uint64_t one = 1;
+
+	/* EAGAIN: it is full, and so the thread will wake anyhow */
+	while (write(c->wake_fd, &one, sizeof(one)) < 0 && errno == EINTR)
+		;
+}
 
 void control_stop(struct control *c, const char *reason)
 {
 	const char *none = NULL;
 
-	atomic_compare_exchange_strong(&c->reason, &none, reason);
+	if (atomic_compare_exchange_strong(&c->reason, &none, reason))
+		wake_thread(c);
 }
 
 const char *control_stop_reason(struct control *c)
@@ -156,9 +165,9 @@ static bool meant_for_us(const struct control *c, const struct signalfd_siginfo 
 	bool from_terminal = si->ssi_code == SI_KERNEL;
 
 	switch ((int)si->ssi_signo) {
-	case SIGHUP:            /* nohup frec ... */
+	case SIGHUP: /* nohup frec ... */
 		return !c->hup_ignored;
-	case SIGINT:            /* ignored at start: a shell's background job */
+	case SIGINT: /* ignored at start: a shell's background job */
 		return !from_terminal || !(c->launch || c->int_ignored);
 	case SIGQUIT:
 		return !from_terminal || !(c->launch || c->quit_ignored);
@@ -189,7 +198,7 @@ static void look_at_limits(struct control *c, uint64_t now, const struct writer_
 		control_stop(c, "duration");
 }
 
-/* ---- the thread -------------------------------------------------------------------------------- */
+/* ---- the thread ---------------------------------------------------------------------------- */
 
 static int wait_ms(const struct control *c, uint64_t now)
 {
@@ -208,16 +217,18 @@ static void *control_thread(void *arg)
 	struct control *c = arg;
 	struct pollfd fds[2] = {
 		{ .fd = c->signal_fd, .events = POLLIN },
-		{ .fd = c->end_fd, .events = POLLIN },
+		{ .fd = c->wake_fd, .events = POLLIN },
 	};
 
 	for (;;) {
 		struct writer_stats s;
-		uint64_t now = now_ns();
+		uint64_t now = now_ns(), wakes;
 
 		poll(fds, 2, wait_ms(c, now));
-		if (fds[1].revents)
+		if (atomic_load(&c->ending))
 			return NULL;
+		while (read(c->wake_fd, &wakes, sizeof(wakes)) > 0)
+			;
 		take_signals(c);
 		now = now_ns();
 		writer_stats(c->w, &s);
@@ -247,24 +258,19 @@ int control_start(struct control *c, struct writer *w, const unsigned *threads)
 	return e ? -1 : 0;
 }
 
-void control_say(struct control *c, const char *line)
-{
-	status_say(c->status, line);
-}
+void control_say(struct control *c, const char *line) { status_say(c->status, line); }
 
 void control_end(struct control *c)
 {
-	uint64_t one = 1;
-
 	if (!c)
 		return;
 	if (c->started) {
-		while (write(c->end_fd, &one, sizeof(one)) < 0 && errno == EINTR)
-			;
+		atomic_store(&c->ending, true);
+		wake_thread(c);
 		pthread_join(c->thread, NULL);
 	}
 	status_free(c->status);
 	close(c->signal_fd);
-	close(c->end_fd);
+	close(c->wake_fd);
 	free(c);
 }

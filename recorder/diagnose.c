@@ -18,11 +18,12 @@
 #include "shown.h"
 
 #define CAP_SYS_PTRACE_BIT 19
-#define TRACER_CHAIN_MAX 64     /* a chain of tracers this long is not followed further */
+#define TRACER_CHAIN_MAX   64 /* a chain of tracers this long is not followed further */
 
-#define BY_ROOT "run it with sudo frec, or once: sudo setcap cap_sys_ptrace+ep \"$(command -v frec)\""
+#define BY_ROOT                                                                                    \
+	"run it with sudo frec, or once: sudo setcap cap_sys_ptrace+ep \"$(command -v frec)\""
 
-/* ---- the facts ------------------------------------------------------------------------------- */
+/* ---- the facts ----------------------------------------------------------------------------- */
 
 static struct diagnose_who who(pid_t pid)
 {
@@ -180,10 +181,10 @@ void diagnose_gather(pid_t pid, struct diagnose_facts *f)
 	f->traces_us = traces(status.tgid);
 }
 
-/* ---- what to say of them ---------------------------------------------------------------------- */
+/* ---- what to say of them ------------------------------------------------------------------- */
 
-__attribute__((format(printf, 4, 5)))
-static bool say(const struct diagnose_facts *f, char *err, size_t cap, const char *fmt, ...)
+__attribute__((format(printf, 4, 5))) static bool say(const struct diagnose_facts *f, char *err,
+						      size_t cap, const char *fmt, ...)
 {
 	char what[768];
 	va_list ap;
@@ -224,8 +225,9 @@ bool diagnose_verdict(const struct diagnose_facts *f, char *err, size_t cap)
 
 	*err = '\0';
 	if (f->no_proc)
-		return say(f, err, cap, "/proc is not mounted, and frec sees processes only there; "
-				"mount -t proc proc /proc");
+		return say(f, err, cap,
+			   "/proc is not mounted, and frec sees processes only there; "
+			   "mount -t proc proc /proc");
 	if (!f->exists)
 		return say(f, err, cap, "no such process; ps or pgrep shows the id");
 	if (f->hidden)
@@ -233,21 +235,28 @@ bool diagnose_verdict(const struct diagnose_facts *f, char *err, size_t cap)
 	if (f->tgid == f->self)
 		return say(f, err, cap, "is frec itself; name the process to record");
 	if (f->tgid != f->pid)
-		return say(f, err, cap, "is a thread of process %d; use -p %d, which records all its "
-				"threads", (int)f->tgid, (int)f->tgid);
+		return say(f, err, cap,
+			   "is a thread of process %d; use -p %d, which records all its "
+			   "threads",
+			   (int)f->tgid, (int)f->tgid);
 	if (f->kthread)
-		return say(f, err, cap, "is a kernel thread, which makes no system calls and cannot be "
-				"traced; leave it out");
+		return say(f, err, cap,
+			   "is a kernel thread, which makes no system calls and cannot be "
+			   "traced; leave it out");
 	if (!f->alive)
-		return say(f, err, cap, "is a zombie: it has ended and only waits for its parent, %s, to "
-				"collect its status; leave it out, or record the parent with -p %d",
-				who_text(&f->parent, w, sizeof(w)), (int)f->parent.pid);
+		return say(f, err, cap,
+			   "is a zombie: it has ended and only waits for its parent, %s, to "
+			   "collect its status; leave it out, or record the parent with -p %d",
+			   who_text(&f->parent, w, sizeof(w)), (int)f->parent.pid);
 	if (f->traces_us)
-		return say(f, err, cap, "traces frec, and both would wait for each other for ever; run "
-				"frec outside of it");
+		return say(f, err, cap,
+			   "traces frec, and both would wait for each other for ever; run "
+			   "frec outside of it");
 	if (f->tracer.pid)
-		return say(f, err, cap, "is already traced by %s, and a process can have one tracer only; "
-				"end that one first", who_text(&f->tracer, w, sizeof(w)));
+		return say(f, err, cap,
+			   "is already traced by %s, and a process can have one tracer only; "
+			   "end that one first",
+			   who_text(&f->tracer, w, sizeof(w)));
 	return true;
 }
 
@@ -259,28 +268,35 @@ static void not_permitted(const struct diagnose_facts *f, char *err, size_t cap)
 	uid_text(f->euid, them, sizeof(them));
 	uid_text(f->self_uid, us, sizeof(us));
 	if (f->yama == 3) {
-		say(f, err, cap, "not permitted: kernel.yama.ptrace_scope is 3, which forbids tracing "
+		say(f, err, cap,
+		    "not permitted: kernel.yama.ptrace_scope is 3, which forbids tracing "
 		    "to everybody, root too, until the next boot; boot with another value");
 	} else if (f->cap_sys_ptrace && f->other_userns) {
-		say(f, err, cap, "not permitted: it lives in another user namespace, where frec's "
+		say(f, err, cap,
+		    "not permitted: it lives in another user namespace, where frec's "
 		    "CAP_SYS_PTRACE does not count; run frec as root of the host, outside of "
 		    "containers");
 	} else if (f->cap_sys_ptrace) {
 		say(f, err, cap, "not permitted although frec has CAP_SYS_PTRACE: %s; %s",
-		    f->self_seccomp ? "a seccomp filter that frec was started under may forbid ptrace"
-				    : "a tracer in another pid namespace, or a security module "
-				      "(SELinux, AppArmor), is in the way",
-		    f->self_seccomp ? "start frec outside of the container or sandbox"
-				    : "look into the kernel's log, or run frec on the host");
+		    f->self_seccomp ?
+			    "a seccomp filter that frec was started under may forbid ptrace" :
+			    "a tracer in another pid namespace, or a security module "
+			    "(SELinux, AppArmor), is in the way",
+		    f->self_seccomp ? "start frec outside of the container or sandbox" :
+				      "look into the kernel's log, or run frec on the host");
 	} else if (f->uid != f->self_uid || f->euid != f->self_uid) {
-		say(f, err, cap, "not permitted: it runs as %s, frec as %s without CAP_SYS_PTRACE; "
-		    BY_ROOT, them, us);
+		say(f, err, cap,
+		    "not permitted: it runs as %s, frec as %s without CAP_SYS_PTRACE; " BY_ROOT,
+		    them, us);
 	} else if (f->nondumpable) {
-		say(f, err, cap, "not permitted: it is not dumpable (set-id or privileged program, or "
+		say(f, err, cap,
+		    "not permitted: it is not dumpable (set-id or privileged program, or "
 		    "prctl PR_SET_DUMPABLE), so that tracing takes CAP_SYS_PTRACE; " BY_ROOT);
 	} else if (f->yama > 0) {
-		say(f, err, cap, "not permitted: kernel.yama.ptrace_scope is %d, which %s without "
-		    "CAP_SYS_PTRACE; " BY_ROOT, f->yama,
+		say(f, err, cap,
+		    "not permitted: kernel.yama.ptrace_scope is %d, which %s without "
+		    "CAP_SYS_PTRACE; " BY_ROOT,
+		    f->yama,
 		    f->yama == 1 ? "allows tracing only of one's own children" : "forbids tracing");
 	} else {
 		say(f, err, cap, "not permitted, and frec has no CAP_SYS_PTRACE; " BY_ROOT);
@@ -301,7 +317,8 @@ void diagnose_refusal(const struct diagnose_facts *f, int error, char *err, size
 		say(f, err, cap, "ended while frec attached to it");
 		return;
 	case ENOSYS:
-		say(f, err, cap, "ptrace is not there: a seccomp filter that frec was started under, "
+		say(f, err, cap,
+		    "ptrace is not there: a seccomp filter that frec was started under, "
 		    "or a kernel without it; run frec on the host, outside of containers");
 		return;
 	default:
@@ -330,10 +347,13 @@ bool diagnose_kernel_release(const char *release, char *err, size_t cap)
 {
 	int major = 0, minor = 0;
 
-	if (sscanf(release, "%d.%d", &major, &minor) == 2 && (major > 5 || (major == 5 && minor >= 3)))
+	if (sscanf(release, "%d.%d", &major, &minor) == 2 &&
+	    (major > 5 || (major == 5 && minor >= 3)))
 		return true;
-	snprintf(err, cap, "Linux %s: too old, frec needs 5.3 or later (PTRACE_GET_SYSCALL_INFO); use "
-		 "strace on this host", SHOWN(release));
+	snprintf(err, cap,
+		 "Linux %s: too old, frec needs 5.3 or later (PTRACE_GET_SYSCALL_INFO); use "
+		 "strace on this host",
+		 SHOWN(release));
 	return false;
 }
 

@@ -11,10 +11,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SLOTS 64
+#define SLOTS	     64
 #define NAME_MAX_LEN 64
 
-struct cached { uint32_t id; bool used, has; char name[NAME_MAX_LEN]; };
+struct cached {
+	uint32_t id;
+	bool used, has;
+	char name[NAME_MAX_LEN];
+};
 
 /* Lines are NAME:password:ID:... in both files. */
 static bool look_up(const char *file, uint32_t id, char *name)

@@ -11,28 +11,29 @@
 #include "sysent.h"
 #include "writer.h"
 
-#define FREC_SNAP_MAX (64u << 10)       /* --snap: bytes kept of one buffer */
+#define FREC_SNAP_MAX (64u << 10) /* --snap: bytes kept of one buffer */
 
 enum placement_mode { PLACE_AUTO, PLACE_SPIN, PLACE_COLOCATE, PLACE_NONE };
 
 struct frec_options {
 	const char *output;
-	const char *recover;            /* --recover CASE: nothing else is done */
-	pid_t *pids;                    /* distinct, in the order given */
+	const char *recover; /* --recover CASE: nothing else is done */
+	pid_t *pids;	     /* distinct, in the order given */
 	size_t npids;
-	char **command;                 /* launch mode: argv, NULL-terminated; NULL otherwise */
+	char **command; /* launch mode: argv, NULL-terminated; NULL otherwise */
 	/* -e: what to record, by row of the syscall table (index frz_sysent.id) */
-	bool *record;                   /* frz_sysents_n entries */
-	char *record_text;              /* canonical spelling of the set ("default"); into GENESIS */
+	bool *record;	   /* frz_sysents_n entries */
+	char *record_text; /* canonical spelling of the set ("default"); into GENESIS */
+	bool anonymous;	   /* -e all: also mmap of anonymous memory */
 	bool no_follow, no_seccomp, quiet, verbose, env;
-	char **redact;                  /* NULL-terminated or NULL */
+	char **redact; /* NULL-terminated or NULL */
 	uint64_t snap;
-	uint64_t duration_ns, max_size, max_events;     /* 0: no limit */
+	uint64_t duration_ns, max_size, max_events; /* 0: no limit */
 	enum writer_sync sync;
 	unsigned sync_seconds;
-	const char *case_id;            /* 32 lower-case hex digits; NULL: random */
+	const char *case_id; /* 32 lower-case hex digits; NULL: random */
 	const char *exhibit, *examiner, *note;
-	const char *checkpoint;         /* a file, "journald", "stderr"; NULL none */
+	const char *checkpoint; /* a file, "journald", "stderr"; NULL none */
 	const char *keep_dir;
 	enum placement_mode placement;
 };

@@ -19,7 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define PF_KTHREAD 0x00200000u          /* linux/sched.h; field 9 of /proc/PID/stat */
+#define PF_KTHREAD 0x00200000u /* linux/sched.h; field 9 of /proc/PID/stat */
 
 static bool proc_path(char *path, size_t cap, pid_t tid, const char *name)
 {
@@ -80,7 +80,7 @@ ssize_t proc_link(pid_t tid, const char *name, char *buf, size_t cap)
 	return n;
 }
 
-/* ---- stat, status, io ----------------------------------------------------------------------- */
+/* ---- stat, status, io ---------------------------------------------------------------------- */
 
 bool proc_stat(pid_t tid, struct proc_stat *out)
 {
@@ -100,8 +100,10 @@ bool proc_stat(pid_t tid, struct proc_stat *out)
 	close = strrchr(buf, ')');
 	if (!open || !close || close < open)
 		return false;
-	if (sscanf(close + 1, " %c %lld %lld %lld %lld %*d %lld %*u %*u %*u %*u %*u %*u %*d %*d %*d "
-		   "%*d %*d %*d %lld", &state, &ppid, &pgrp, &session, &tty, &flags, &start) != 7)
+	if (sscanf(close + 1,
+		   " %c %lld %lld %lld %lld %*d %lld %*u %*u %*u %*u %*u %*u %*d %*d %*d "
+		   "%*d %*d %*d %lld",
+		   &state, &ppid, &pgrp, &session, &tty, &flags, &start) != 7)
 		return false;
 	comm = (size_t)(close - open - 1);
 	if (comm >= sizeof(out->comm))
@@ -123,7 +125,7 @@ const char *proc_status_line(const char *status, const char *key, size_t *len)
 {
 	size_t n = strlen(key);
 
-	for (const char *line = status; line && *line; ) {
+	for (const char *line = status; line && *line;) {
 		const char *end = strchr(line, '\n');
 
 		if (!strncmp(line, key, n) && line[n] == ':') {
@@ -237,11 +239,12 @@ uint64_t proc_start_real_ns(uint64_t start_ticks)
 	       start_ticks % (uint64_t)hz * 1000000000u / (uint64_t)hz;
 }
 
-/* ---- maps ------------------------------------------------------------------------------------- */
+/* ---- maps ---------------------------------------------------------------------------------- */
 
 /* maps writes a newline in a path as \012 but leaves a backslash alone; where that is
  * ambiguous the link in map_files (not open to everybody) has the true bytes. */
-static const char *true_path(pid_t pid, uint64_t start, uint64_t end, char *path, char *link, size_t cap)
+static const char *true_path(pid_t pid, uint64_t start, uint64_t end, char *path, char *link,
+			     size_t cap)
 {
 	char name[80];
 
@@ -270,8 +273,9 @@ void proc_mappings(pid_t pid, void (*fn)(void *arg, const struct proc_mapping *m
 
 		if (line[n - 1] == '\n')
 			line[n - 1] = '\0';
-		if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %4s %" SCNx64 " %x:%x %" SCNu64 " %n", &m.start,
-			   &end, perm, &m.offset, &m.dev_major, &m.dev_minor, &m.ino, &at) != 7 ||
+		if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %4s %" SCNx64 " %x:%x %" SCNu64 " %n",
+			   &m.start, &end, perm, &m.offset, &m.dev_major, &m.dev_minor, &m.ino,
+			   &at) != 7 ||
 		    !at || end < m.start || strlen(perm) != 4)
 			continue;
 		if (line[at] != '/' && !m.ino)

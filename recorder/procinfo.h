@@ -12,10 +12,23 @@
 #include "bytes.h"
 
 /* /proc/TID/stat: false when the process is gone. */
-struct proc_stat { pid_t pid, ppid, pgrp, session; char comm[64]; char state; int tty_nr; uint64_t start_ticks; uint64_t flags; };
+struct proc_stat {
+	pid_t pid, ppid, pgrp, session;
+	char comm[64];
+	char state;
+	int tty_nr;
+	uint64_t start_ticks;
+	uint64_t flags;
+};
 bool proc_stat(pid_t tid, struct proc_stat *out);
 /* Tgid, TracerPid, effective uid and so on of /proc/TID/status. */
-struct proc_status { pid_t tgid, tracer; uid_t uid, euid; gid_t gid; int seccomp; bool kthread; };
+struct proc_status {
+	pid_t tgid, tracer;
+	uid_t uid, euid;
+	gid_t gid;
+	int seccomp;
+	bool kthread;
+};
 bool proc_status(pid_t tid, struct proc_status *out);
 /* Reads /proc/TID/NAME (any name below it, e.g. "task/12/io"); returns the length, at most
  * cap, or -1 with errno. Not NUL-terminated when it fills cap. */
@@ -47,7 +60,13 @@ void procinfo_context(pid_t pid, bool env, char *const *redact, struct frz_buf *
  * nginx: worker process`; control bytes escaped. Always NUL-terminated. */
 void procinfo_banner(pid_t pid, char *out, size_t cap);
 /* Calls fn for each file mapped in /proc/PID/maps (once a mapping). */
-struct proc_mapping { uint64_t start, len, offset; unsigned prot, flags; unsigned dev_major, dev_minor; uint64_t ino; const char *path; };
+struct proc_mapping {
+	uint64_t start, len, offset;
+	unsigned prot, flags;
+	unsigned dev_major, dev_minor;
+	uint64_t ino;
+	const char *path;
+};
 void proc_mappings(pid_t pid, void (*fn)(void *arg, const struct proc_mapping *m), void *arg);
 
 #endif

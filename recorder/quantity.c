@@ -10,10 +10,13 @@
 
 #define FRACTION_DIGITS 9
 
-struct unit { const char *name; uint64_t factor; };
+struct unit {
+	const char *name;
+	uint64_t factor;
+};
 
 static const struct unit sizes[] = {
-	{ "", 1 }, { "B", 1 },
+	{ "", 1 },	     { "B", 1 },
 	{ "K", 1ULL << 10 }, { "KiB", 1ULL << 10 },
 	{ "M", 1ULL << 20 }, { "MiB", 1ULL << 20 },
 	{ "G", 1ULL << 30 }, { "GiB", 1ULL << 30 },
@@ -23,10 +26,10 @@ static const struct unit sizes[] = {
 
 #define NS_PER_S 1000000000ULL
 static const struct unit durations[] = {
-	{ "", NS_PER_S }, { "s", NS_PER_S }, { "ms", NS_PER_S / 1000 },
-	{ "m", 60 * NS_PER_S }, { "min", 60 * NS_PER_S },
-	{ "h", 3600 * NS_PER_S }, { "d", 86400 * NS_PER_S },
-	{ NULL, 0 },
+	{ "", NS_PER_S },	   { "s", NS_PER_S },
+	{ "ms", NS_PER_S / 1000 }, { "m", 60 * NS_PER_S },
+	{ "min", 60 * NS_PER_S },  { "h", 3600 * NS_PER_S },
+	{ "d", 86400 * NS_PER_S }, { NULL, 0 },
 };
 
 /* Whole part: false when there is no digit or it overflows (*over tells which). */

@@ -14,16 +14,13 @@
 
 enum { WANTED = 1, LEFT_OUT = 2 };
 
-static const struct { const char *name; unsigned classes; } classes[] = {
-	{ "all", FRZ_CL_ALL },
-	{ "default", FRZ_CL_DEFAULT },
-	{ "file", FRZ_CL_FILE },
-	{ "desc", FRZ_CL_DESC },
-	{ "io", FRZ_CL_IO },
-	{ "net", FRZ_CL_NET },
-	{ "process", FRZ_CL_PROCESS },
-	{ "memory", FRZ_CL_MEMORY },
-	{ "other", FRZ_CL_OTHER },
+static const struct {
+	const char *name;
+	unsigned classes;
+} classes[] = {
+	{ "all", FRZ_CL_ALL },	       { "default", FRZ_CL_DEFAULT }, { "file", FRZ_CL_FILE },
+	{ "desc", FRZ_CL_DESC },       { "io", FRZ_CL_IO },	      { "net", FRZ_CL_NET },
+	{ "process", FRZ_CL_PROCESS }, { "memory", FRZ_CL_MEMORY },   { "other", FRZ_CL_OTHER },
 };
 #define NCLASSES (sizeof(classes) / sizeof(classes[0]))
 
@@ -78,7 +75,10 @@ static unsigned distance(const char *a, size_t na, const char *b, size_t nb, uns
 	return row[na % 3][nb];
 }
 
-struct closest { const char *word; unsigned d; };
+struct closest {
+	const char *word;
+	unsigned d;
+};
 
 static void closer(struct closest *c, const char *word, size_t len, const char *candidate)
 {
@@ -124,7 +124,7 @@ static bool same(const char *name, const char *word, size_t len)
 	return strlen(name) == len && !memcmp(name, word, len);
 }
 
-static bool add_item(struct recordset *s, const char *word, size_t len, bool not)
+static bool add_item(struct recordset *s, const char *word, size_t len, bool not )
 {
 	bool found = false;
 
@@ -132,7 +132,7 @@ static bool add_item(struct recordset *s, const char *word, size_t len, bool not
 		if (!same(classes[i].name, word, len))
 			continue;
 		*(not ? &s->minus : &s->plus) |= classes[i].classes;
-		s->any_plus |= !not;
+		s->any_plus |= !not ;
 		return true;
 	}
 	/* one name may stand in several rows when its arguments differ between ABIs */
@@ -142,7 +142,7 @@ static bool add_item(struct recordset *s, const char *word, size_t len, bool not
 		s->named[i] |= not ? LEFT_OUT : WANTED;
 		found = true;
 	}
-	s->any_plus |= found && !not;
+	s->any_plus |= found && !not ;
 	return found;
 }
 
@@ -169,7 +169,7 @@ bool recordset_add(struct recordset *s, const char *arg, const char **bad, size_
 			p++;
 			len--;
 		}
-		if (!len || !add_item(s, p, len, not)) {
+		if (!len || !add_item(s, p, len, not )) {
 			const char *n = len ? nearest_item(p, len) : NULL;
 
 			if (n)
@@ -181,9 +181,13 @@ bool recordset_add(struct recordset *s, const char *arg, const char **bad, size_
 	}
 }
 
-/* ---- the result, and its canonical text -------------------------------------------------- */
+/* ---- the result, and its canonical text ---------------------------------------------------- */
 
-struct text { char *p; size_t len, cap; bool failed; };
+struct text {
+	char *p;
+	size_t len, cap;
+	bool failed;
+};
 
 static void text_item(struct text *t, const char *bang, const char *name)
 {
@@ -239,7 +243,8 @@ static char *canonical(const bool *record, unsigned plus, unsigned minus)
 		if (frz_sysents[i].classes & plus)
 			hit |= frz_sysents[i].classes & minus;
 	for (size_t i = 0; i < NCLASSES; i++) {
-		if ((plus & classes[i].classes) != classes[i].classes || !(rest & classes[i].classes))
+		if ((plus & classes[i].classes) != classes[i].classes ||
+		    !(rest & classes[i].classes))
 			continue;
 		text_item(&t, "", classes[i].name);
 		rest &= ~classes[i].classes;
@@ -264,8 +269,8 @@ bool recordset_finish(struct recordset *s)
 	for (unsigned i = 0; i < frz_sysents_n; i++) {
 		unsigned cl = frz_sysents[i].classes;
 
-		s->record[i] = ((cl & plus) || (s->named[i] & WANTED)) &&
-			       !(cl & s->minus) && !(s->named[i] & LEFT_OUT);
+		s->record[i] = ((cl & plus) || (s->named[i] & WANTED)) && !(cl & s->minus) &&
+			       !(s->named[i] & LEFT_OUT);
 		any |= s->record[i];
 	}
 	if (!any) {

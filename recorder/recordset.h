@@ -16,12 +16,12 @@
 #include <stddef.h>
 
 struct recordset {
-	bool *record;           /* frz_sysents_n entries; the result */
-	char *text;             /* the canonical spelling, malloc'ed; the result */
+	bool *record; /* frz_sysents_n entries; the result */
+	char *text;   /* the canonical spelling, malloc'ed; the result */
 	/* while items come in */
-	unsigned plus, minus;   /* classes */
+	unsigned plus, minus; /* classes */
 	bool any_plus;
-	unsigned char *named;   /* by row: 1 wanted, 2 left out, 3 both */
+	unsigned char *named; /* by row: 1 wanted, 2 left out, 3 both */
 };
 
 /* False: no memory. */

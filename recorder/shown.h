@@ -13,8 +13,10 @@ char *shown_n(const void *p, size_t n, char *out, size_t cap);
 char *shown(const char *s, char *out, size_t cap);
 
 /* Storage for one use in an argument list: SHOWN(name). */
-struct shown { char s[200]; };
-#define SHOWN(str)       shown((str), (struct shown){ "" }.s, sizeof(struct shown))
-#define SHOWN_N(str, n)  shown_n((str), (n), (struct shown){ "" }.s, sizeof(struct shown))
+struct shown {
+	char s[200];
+};
+#define SHOWN(str)	shown((str), (struct shown){ "" }.s, sizeof(struct shown))
+#define SHOWN_N(str, n) shown_n((str), (n), (struct shown){ "" }.s, sizeof(struct shown))
 
 #endif

@@ -15,10 +15,10 @@
 #define REDRAW_NS 250000000u
 
 struct status {
-	bool on;                        /* standard error is a terminal and the line is wanted */
+	bool on; /* standard error is a terminal and the line is wanted */
 	const unsigned *threads;
-	pthread_mutex_t lock;           /* the members below, and writes to the terminal */
-	size_t drawn;                   /* columns the line takes now */
+	pthread_mutex_t lock; /* the members below, and writes to the terminal */
+	size_t drawn;	      /* columns the line takes now */
 	uint64_t start_ns, last_ns, last_events, rate;
 };
 
@@ -96,7 +96,7 @@ static bool foreground(void)
 static void put(const char *p, size_t n)
 {
 	if (write(STDERR_FILENO, p, n) < 0)
-		return;         /* a terminal that went away is no reason to stop recording */
+		return; /* a terminal that went away is no reason to stop recording */
 }
 
 /* Replaces the line by text, which has no line feed. With the lock held. */

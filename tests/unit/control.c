@@ -23,7 +23,7 @@
 #include "status.h"
 #include "tap.h"
 
-/* ---- a writer that says what it is told to ----------------------------------------------- */
+/* ---- a writer that says what it is told to ------------------------------------------------- */
 
 static _Atomic uint64_t fake_events;
 static atomic_bool fake_full;
@@ -47,9 +47,12 @@ const char *writer_failed(const struct writer *w)
 	return fake_failure;
 }
 
-/* ---- scenes --------------------------------------------------------------------------------- */
+/* ---- scenes -------------------------------------------------------------------------------- */
 
-struct scene { char text[4000]; int status; };
+struct scene {
+	char text[4000];
+	int status;
+};
 
 /* Runs fn in a child; what it writes into its argument comes back, and its wait status. */
 static struct scene *play(void (*fn)(char *out))
@@ -58,7 +61,8 @@ static struct scene *play(void (*fn)(char *out))
 	pid_t pid;
 
 	if (!s)
-		s = mmap(NULL, sizeof(*s), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+		s = mmap(NULL, sizeof(*s), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
+			 0);
 	memset(s, 0, sizeof(*s));
 	fflush(stdout);
 	pid = fork();
@@ -127,7 +131,10 @@ static struct control *begin(const struct frec_options *o, bool launch)
 }
 
 /* Sends what it is told to the process after a while. */
-struct later { int signo; unsigned us; };
+struct later {
+	int signo;
+	unsigned us;
+};
 
 static void *send_later(void *arg)
 {
@@ -158,13 +165,17 @@ static void on_quit(char *out) { signal_scene(out, SIGQUIT); }
 static void on_usr1(char *out) { signal_scene(out, SIGUSR1); }
 static void on_xcpu(char *out) { signal_scene(out, SIGXCPU); }
 /* sent by kill, and so meant, although a shell's background job ignores it */
-static void on_ignored_int(char *out) { signal(SIGINT, SIG_IGN); signal_scene(out, SIGINT); }
+static void on_ignored_int(char *out)
+{
+	signal(SIGINT, SIG_IGN);
+	signal_scene(out, SIGINT);
+}
 
 /* A second and third Ctrl-C, and what else one might try, while the case is being sealed. */
 static void on_more_signals(char *out)
 {
-	static const int more[] = { SIGINT, SIGINT, SIGTERM, SIGQUIT, SIGHUP, SIGTSTP, SIGTTOU, SIGTTIN,
-				    SIGPIPE, SIGXFSZ, SIGALRM };
+	static const int more[] = { SIGINT,  SIGINT,  SIGTERM, SIGQUIT, SIGHUP, SIGTSTP,
+				    SIGTTOU, SIGTTIN, SIGPIPE, SIGXFSZ, SIGALRM };
 	struct frec_options o = { .quiet = true };
 	struct control *c = begin(&o, false);
 
@@ -305,7 +316,7 @@ static void child_mask(char *out)
 	control_end(c);
 }
 
-/* ---- wake-ups --------------------------------------------------------------------------------- */
+/* ---- wake-ups ------------------------------------------------------------------------------ */
 
 #define ROUNDS 1000
 
@@ -369,7 +380,7 @@ static void test_wake_ups(void)
 	ok(worst_us < 5000000, "and always within 5 s");
 }
 
-/* ---- terminals ---------------------------------------------------------------------------------- */
+/* ---- terminals ----------------------------------------------------------------------------- */
 
 static int master = -1;
 
@@ -453,15 +464,9 @@ static void status_scene(char *out, const struct frec_options *base, bool say)
 	read_terminal(out, 4000);
 }
 
-static void status_shown(char *out)
-{
-	status_scene(out, &(struct frec_options){ 0 }, false);
-}
+static void status_shown(char *out) { status_scene(out, &(struct frec_options){ 0 }, false); }
 
-static void status_said(char *out)
-{
-	status_scene(out, &(struct frec_options){ 0 }, true);
-}
+static void status_said(char *out) { status_scene(out, &(struct frec_options){ 0 }, true); }
 
 static void status_quiet(char *out)
 {
@@ -548,8 +553,10 @@ static void test_status(void)
 		return;
 	}
 	ok(strstr(s->text, "\rfrec: 0:0") && strstr(s->text, "12,345 events") &&
-	   strstr(s->text, "3.0 MiB") && strstr(s->text, "3 threads"), "the status line tells");
-	ok(count(s->text, "frec:") >= 3 && count(s->text, "frec:") <= 5, "and is drawn four times a second");
+		   strstr(s->text, "3.0 MiB") && strstr(s->text, "3 threads"),
+	   "the status line tells");
+	ok(count(s->text, "frec:") >= 3 && count(s->text, "frec:") <= 5,
+	   "and is drawn four times a second");
 	ok(!strchr(s->text, '\n') && !strchr(s->text, '\033'), "in place");
 	shown_after(s->text, last, sizeof(last));
 	is_str(last, "", "and cleared at the end");
@@ -576,7 +583,8 @@ static void test_status_text(void)
 	status_text(t, sizeof(t), 1000, 1234567, 1536, 2, 3599);
 	is_str(t, "frec: 59:59  1,000 events  1,234,567/s  1.5 KiB  2 threads", "groups of three");
 	status_text(t, sizeof(t), UINT64_MAX, 0, 5ull << 40, 4000, 360000);
-	is_str(t, "frec: 100:00:00  18,446,744,073,709,551,615 events  0/s  5.0 TiB  4000 threads", "much");
+	is_str(t, "frec: 100:00:00  18,446,744,073,709,551,615 events  0/s  5.0 TiB  4000 threads",
+	       "much");
 }
 
 int main(void)

@@ -36,7 +36,8 @@ static void refused(pid_t pid, const char *what, const char *remedy)
 	char line[LINE] = "";
 
 	ok(!diagnose_before_seize(pid, line, sizeof(line)), "refused: %s", what);
-	if (!ok(well_formed(pid, line) && strstr(line, what) && strstr(line, remedy), "says why and what to do"))
+	if (!ok(well_formed(pid, line) && strstr(line, what) && strstr(line, remedy),
+		"says why and what to do"))
 		diag("said: %s", line);
 }
 
@@ -73,11 +74,11 @@ static void end_child(pid_t pid)
 	waitpid(pid, NULL, 0);
 }
 
-static void nothing(void) { }
+static void nothing(void) {}
 static void weird_name(void) { prctl(PR_SET_NAME, ") \n\033[1m"); }
 static void not_dumpable(void) { prctl(PR_SET_DUMPABLE, 0); }
 
-/* ---- what the kernel shows ----------------------------------------------------------------------- */
+/* ---- what the kernel shows ----------------------------------------------------------------- */
 
 static void test_fine(void)
 {
@@ -168,10 +169,7 @@ static void test_kernel_thread(void)
 		diag("pid 2 is no kernel thread here; see the verdicts on given facts");
 }
 
-static void test_self(void)
-{
-	refused(getpid(), "frec itself", "name the process to record");
-}
+static void test_self(void) { refused(getpid(), "frec itself", "name the process to record"); }
 
 static void test_hostile_name(void)
 {
@@ -179,12 +177,13 @@ static void test_hostile_name(void)
 	char line[LINE] = "";
 
 	diagnose_seize_failed(pid, EINVAL, line, sizeof(line));
-	if (!ok(well_formed(pid, line) && strstr(line, "(\\)") == NULL && strstr(line, ")"), "a hostile name"))
+	if (!ok(well_formed(pid, line) && strstr(line, "(\\)") == NULL && strstr(line, ")"),
+		"a hostile name"))
 		diag("said: %s", line);
 	end_child(pid);
 }
 
-/* ---- tracers --------------------------------------------------------------------------------------- */
+/* ---- tracers ------------------------------------------------------------------------------- */
 
 /* A process that traces another until killed; from a thread of its own when asked. */
 static pid_t the_tracee;
@@ -265,7 +264,9 @@ static void test_own_tracer(void)
 	int go[2], result[2];
 	char line[LINE] = "";
 	pid_t frec, tracer, second;
-	struct { pid_t tracer, second; } ids;
+	struct {
+		pid_t tracer, second;
+	} ids;
 	ssize_t n;
 
 	if (pipe(go) || pipe(result))
@@ -290,7 +291,8 @@ static void test_own_tracer(void)
 	for (int i = 0; i < 2; i++) {
 		n = read(result[0], line, LINE);
 		if (!ok(n == LINE && well_formed(i ? second : tracer, line) &&
-			strstr(line, "traces frec") && strstr(line, "run frec outside of it"),
+				strstr(line, "traces frec") &&
+				strstr(line, "run frec outside of it"),
 			"%s", i ? "its tracer's tracer" : "its own tracer"))
 			diag("said: %s", line);
 	}
@@ -299,7 +301,7 @@ static void test_own_tracer(void)
 	end_child(frec);
 }
 
-/* ---- rights ------------------------------------------------------------------------------------------ */
+/* ---- rights -------------------------------------------------------------------------------- */
 
 /* Runs diagnose_seize_failed after a real attempt, as `uid`, without capabilities. */
 static void as_user(uid_t uid, pid_t target, const char *why, const char *remedy)
@@ -326,8 +328,8 @@ static void as_user(uid_t uid, pid_t target, const char *why, const char *remedy
 		line[0] = '\0';
 	close(out[0]);
 	waitpid(pid, NULL, 0);
-	if (!ok(well_formed(target, line) && strstr(line, why) && strstr(line, remedy), "as uid %u: %s",
-		uid, why))
+	if (!ok(well_formed(target, line) && strstr(line, why) && strstr(line, remedy),
+		"as uid %u: %s", uid, why))
 		diag("said: %s", line);
 }
 
@@ -365,7 +367,8 @@ static void test_gather(void)
 
 	diagnose_gather(pid, &f);
 	ok(f.exists && !f.hidden && f.alive && !f.kthread && !f.nondumpable && !f.other_userns &&
-	   !f.traces_us && !f.no_proc, "plain facts of a child");
+		   !f.traces_us && !f.no_proc,
+	   "plain facts of a child");
 	is_int(f.parent.pid, getpid(), "its parent");
 	is_int(f.self, getpid(), "ourselves");
 	is_int(f.self_uid, getuid(), "our uid");
@@ -399,39 +402,61 @@ static void test_userns(void)
 	end_child(pid);
 }
 
-/* ---- verdicts on given facts --------------------------------------------------------------------------- */
+/* ---- verdicts on given facts --------------------------------------------------------------- */
 
 static const struct diagnose_facts plain = {
-	.pid = 812, .exists = true, .name = "nginx", .tgid = 812, .state = 'S', .alive = true,
-	.parent = { 1, "systemd" }, .uid = 33, .euid = 33, .self = 99, .self_uid = 33, .yama = -1,
+	.pid = 812,
+	.exists = true,
+	.name = "nginx",
+	.tgid = 812,
+	.state = 'S',
+	.alive = true,
+	.parent = { 1, "systemd" },
+	.uid = 33,
+	.euid = 33,
+	.self = 99,
+	.self_uid = 33,
+	.yama = -1,
 };
 
-static const struct { const char *line; bool no_proc, hidden, kthread, zombie, traces_us;
-		      struct diagnose_who tracer; } verdicts[] = {
+static const struct {
+	const char *line;
+	bool no_proc, hidden, kthread, zombie, traces_us;
+	struct diagnose_who tracer;
+} verdicts[] = {
 	{ "/proc is not mounted", .no_proc = true },
 	{ "not permitted: /proc hides it (hidepid); run it with sudo frec", .hidden = true },
 	{ "is a kernel thread, which makes no system calls", .kthread = true },
-	{ "is a zombie: it has ended and only waits for its parent, pid 1 (systemd),", .zombie = true },
+	{ "is a zombie: it has ended and only waits for its parent, pid 1 (systemd),",
+	  .zombie = true },
 	{ "traces frec", .traces_us = true },
 	{ "is already traced by pid 77 (gdb)", .tracer = { 77, "gdb" } },
 };
 
-static const struct { const char *why, *remedy; int error; bool cap; int yama; uid_t uid;
-		      bool nondumpable, userns, seccomp; } refusals[] = {
+static const struct {
+	const char *why, *remedy;
+	int error;
+	bool cap;
+	int yama;
+	uid_t uid;
+	bool nondumpable, userns, seccomp;
+} refusals[] = {
 	{ "kernel.yama.ptrace_scope is 3", "boot with another value", EPERM, true, 3, 0, 0, 0, 0 },
-	{ "kernel.yama.ptrace_scope is 3", "boot with another value", EPERM, false, 3, 33, 0, 0, 0 },
-	{ "kernel.yama.ptrace_scope is 2, which forbids tracing without CAP_SYS_PTRACE", "sudo frec",
-	  EPERM, false, 2, 33, 0, 0, 0 },
-	{ "kernel.yama.ptrace_scope is 1, which allows tracing only of one's own children", "setcap",
-	  EPERM, false, 1, 33, 0, 0, 0 },
+	{ "kernel.yama.ptrace_scope is 3", "boot with another value", EPERM, false, 3, 33, 0, 0,
+	  0 },
+	{ "kernel.yama.ptrace_scope is 2, which forbids tracing without CAP_SYS_PTRACE",
+	  "sudo frec", EPERM, false, 2, 33, 0, 0, 0 },
+	{ "kernel.yama.ptrace_scope is 1, which allows tracing only of one's own children",
+	  "setcap", EPERM, false, 1, 33, 0, 0, 0 },
 	{ "it runs as ", "sudo frec", EPERM, false, 1, 34, 0, 0, 0 },
 	{ "it is not dumpable", "sudo frec", EPERM, false, 1, 33, true, 0, 0 },
-	{ "not permitted, and frec has no CAP_SYS_PTRACE", "sudo frec", EPERM, false, 0, 33, 0, 0, 0 },
+	{ "not permitted, and frec has no CAP_SYS_PTRACE", "sudo frec", EPERM, false, 0, 33, 0, 0,
+	  0 },
 	{ "another user namespace", "root of the host", EPERM, true, 0, 33, 0, true, 0 },
-	{ "a seccomp filter that frec was started under may forbid", "outside of the container", EPERM,
-	  true, 1, 33, 0, 0, true },
-	{ "a tracer in another pid namespace, or a security module", "kernel's log", EPERM, true, -1, 33,
-	  0, 0, 0 },
+	{ "a seccomp filter that frec was started under may forbid", "outside of the container",
+	  EPERM, true, 1, 33, 0, 0, true },
+	{ "a tracer in another pid namespace, or a security module", "kernel's log", EPERM, true,
+	  -1, 33, 0, 0, 0 },
 	{ "ended while frec attached", "", ESRCH, true, -1, 33, 0, 0, 0 },
 	{ "ptrace is not there", "outside of containers", ENOSYS, true, -1, 33, 0, 0, 0 },
 	{ "cannot be traced: Input/output error", "", EIO, true, -1, 33, 0, 0, 0 },
@@ -466,25 +491,32 @@ static void test_verdicts(void)
 		f.self_seccomp = refusals[i].seccomp;
 		diagnose_refusal(&f, refusals[i].error, line, sizeof(line));
 		if (!ok(well_formed(812, line) && strstr(line, refusals[i].why) &&
-			strstr(line, refusals[i].remedy), "%s", refusals[i].why))
+				strstr(line, refusals[i].remedy),
+			"%s", refusals[i].why))
 			diag("said: %s", line);
 	}
-	ok(diagnose_verdict(&plain, line, sizeof(line)) && !*line, "plain facts: nothing in the way");
+	ok(diagnose_verdict(&plain, line, sizeof(line)) && !*line,
+	   "plain facts: nothing in the way");
 }
 
 static void test_kernel(void)
 {
-	static const struct { const char *release; bool good; } releases[] = {
-		{ "6.18.0", true }, { "5.3.0", true }, { "5.3-rc1", true }, { "5.10.0-28-amd64", true },
-		{ "10.0", true }, { "5.2.21", false }, { "4.19.0-26-amd64", false }, { "3.10.0", false },
-		{ "", false }, { "garbage\n", false },
+	static const struct {
+		const char *release;
+		bool good;
+	} releases[] = {
+		{ "6.18.0", true },	      { "5.3.0", true },   { "5.3-rc1", true },
+		{ "5.10.0-28-amd64", true },  { "10.0", true },	   { "5.2.21", false },
+		{ "4.19.0-26-amd64", false }, { "3.10.0", false }, { "", false },
+		{ "garbage\n", false },
 	};
 	char line[LINE];
 
 	for (size_t i = 0; i < sizeof(releases) / sizeof(releases[0]); i++) {
 		bool good = diagnose_kernel_release(releases[i].release, line, sizeof(line));
 
-		ok(good == releases[i].good && (good || (strstr(line, "5.3 or later") && !strchr(line, '\n'))),
+		ok(good == releases[i].good &&
+			   (good || (strstr(line, "5.3 or later") && !strchr(line, '\n'))),
 		   "Linux %zu %s", i, releases[i].good ? "will do" : "is too old");
 	}
 	ok(diagnose_kernel(line, sizeof(line)), "this kernel will do");

@@ -41,11 +41,15 @@ static int parse(const char *const *words, struct frec_options *o, char *text, s
 	return rc;
 }
 
-struct bad { const char *words[MAX_WORDS]; const char *line; };
+struct bad {
+	const char *words[MAX_WORDS];
+	const char *line;
+};
 
 #define NO_RECORD "frec: nothing to record; give -p PID, or -- COMMAND (frec --help tells more)"
-#define CLASSES "classes are all, default, file, desc, io, net, process, memory, other; " \
-		"frec(1) tells more"
+#define CLASSES                                                                                    \
+	"classes are all, default, file, desc, io, net, process, memory, other; "                  \
+	"frec(1) tells more"
 
 static const struct bad bad[] = {
 	{ { NULL }, NO_RECORD },
@@ -60,26 +64,30 @@ static const struct bad bad[] = {
 	{ { "-p", "+1", NULL }, "frec: -p +1: is no process id; ps or pgrep shows it" },
 	{ { "-p", "0", NULL }, "frec: -p 0: 0 is no process; ps or pgrep shows the id" },
 	{ { "--pid=00", NULL }, "frec: --pid 00: 0 is no process; ps or pgrep shows the id" },
-	{ { "-p", "-5", NULL },
-	  "frec: -p -5: a process id is positive; ps or pgrep shows it" },
+	{ { "-p", "-5", NULL }, "frec: -p -5: a process id is positive; ps or pgrep shows it" },
 	{ { "-p", "4194305", NULL },
 	  "frec: -p 4194305: is larger than any process id; ps or pgrep shows it" },
 	{ { "-p", "18446744073709551617", NULL },
 	  "frec: -p 18446744073709551617: is larger than any process id; ps or pgrep shows it" },
 	{ { "-p", "", NULL }, "frec: -p: no process id given; did pgrep or pidof find nothing?" },
-	{ { "-p", " ,\n", NULL }, "frec: -p: no process id given; did pgrep or pidof find nothing?" },
-	{ { "-p", "1", "2", NULL }, "frec: 2: stray word; several process ids go into one -p, as in "
+	{ { "-p", " ,\n", NULL },
+	  "frec: -p: no process id given; did pgrep or pidof find nothing?" },
+	{ { "-p", "1", "2", NULL },
+	  "frec: 2: stray word; several process ids go into one -p, as in "
 	  "-p \"$(pgrep nginx)\"" },
 	{ { "-p", "1", "-o", "c", "--", "ls", "-l", NULL },
 	  "frec: -p 1: goes without a command (ls); attach or start, one case for each" },
 	/* the case */
-	{ { "-p", "1", "-o", "", NULL }, "frec: -o \"\": a case needs a file name, such as CASE.frz" },
+	{ { "-p", "1", "-o", "", NULL },
+	  "frec: -o \"\": a case needs a file name, such as CASE.frz" },
 	{ { "-p", "1", "-o", "-", NULL },
 	  "frec: -o -: a case cannot go to standard output; name a file" },
 	{ { "-p", "1", "-o", NULL }, "frec: -o: needs a value: -o CASE.frz" },
-	{ { "-o", "-p", "1", NULL }, "frec: -o: needs a value: -o CASE.frz; one that begins with - goes "
+	{ { "-o", "-p", "1", NULL },
+	  "frec: -o: needs a value: -o CASE.frz; one that begins with - goes "
 	  "behind =, as in --output=-x" },
-	{ { "-o", "a", "--output=b", NULL }, "frec: --output b: given a second time; give it once" },
+	{ { "-o", "a", "--output=b", NULL },
+	  "frec: --output b: given a second time; give it once" },
 	/* the set */
 	{ { "-e", "raed", NULL },
 	  "frec: -e raed: no such system call or class; did you mean read?" },
@@ -102,54 +110,70 @@ static const struct bad bad[] = {
 	{ { "-e", "a\033[31mb\n", NULL },
 	  "frec: -e a\\x1b[31mb: no such system call or class; " CLASSES },
 	/* quantities */
-	{ { "--snap", "-1", NULL }, "frec: --snap -1: is not a size; write bytes, or a number with "
+	{ { "--snap", "-1", NULL },
+	  "frec: --snap -1: is not a size; write bytes, or a number with "
 	  "K, M, G or T, such as 10M" },
 	{ { "--snap", "65K", NULL },
 	  "frec: --snap 65K: is more than can be kept of a buffer; at most 64K" },
-	{ { "--duration", "0", NULL }, "frec: --duration 0: would record nothing; leave the option out "
+	{ { "--duration", "0", NULL },
+	  "frec: --duration 0: would record nothing; leave the option out "
 	  "to record without end" },
-	{ { "--duration", "5 minutes", NULL }, "frec: --duration 5 minutes: is not a duration; write "
+	{ { "--duration", "5 minutes", NULL },
+	  "frec: --duration 5 minutes: is not a duration; write "
 	  "seconds, or a number with ms, s, m, h or d, such as 30, 1.5s or 2h" },
 	{ { "--duration", "300000d", NULL }, "frec: --duration 300000d: is too long" },
-	{ { "--max-size", "1M1", NULL }, "frec: --max-size 1M1: is not a size; write bytes, or a number "
+	{ { "--max-size", "1M1", NULL },
+	  "frec: --max-size 1M1: is not a size; write bytes, or a number "
 	  "with K, M, G or T, such as 10M" },
 	{ { "--max-size", "99999999T", NULL }, "frec: --max-size 99999999T: is too large" },
-	{ { "--max-size", "100", NULL }, "frec: --max-size 100: is too small for a case; at least 64K, "
+	{ { "--max-size", "100", NULL },
+	  "frec: --max-size 100: is too small for a case; at least 64K, "
 	  "or leave the option out" },
 	{ { "--max-events", "10k", NULL },
 	  "frec: --max-events 10k: is not a number; use decimal digits only" },
 	{ { "--max-events", "18446744073709551616", NULL },
 	  "frec: --max-events 18446744073709551616: is too large" },
-	{ { "--max-events=0", NULL }, "frec: --max-events 0: would record nothing; leave the option out "
+	{ { "--max-events=0", NULL },
+	  "frec: --max-events 0: would record nothing; leave the option out "
 	  "to record without end" },
-	{ { "--sync", "0", NULL }, "frec: --sync 0: is none of segment, event, or seconds from 1 to 3600" },
+	{ { "--sync", "0", NULL },
+	  "frec: --sync 0: is none of segment, event, or seconds from 1 to 3600" },
 	{ { "--sync", "never", NULL },
 	  "frec: --sync never: is none of segment, event, or seconds from 1 to 3600" },
 	/* words */
-	{ { "--case-id", "IR-12", NULL }, "frec: --case-id IR-12: is no case id; write 32 hex digits or "
+	{ { "--case-id", "IR-12", NULL },
+	  "frec: --case-id IR-12: is no case id; write 32 hex digits or "
 	  "a UUID, or use --exhibit or --note for a text" },
-	{ { "--case-id", "00112233445566778899aabbccddeeff0", NULL }, "frec: --case-id "
+	{ { "--case-id", "00112233445566778899aabbccddeeff0", NULL },
+	  "frec: --case-id "
 	  "00112233445566778899aabbccddeeff0: is no case id; write 32 hex digits or a UUID, or use "
 	  "--exhibit or --note for a text" },
-	{ { "--note", "", NULL }, "frec: --note \"\": is empty; give a text or leave the option out" },
-	{ { "--exhibit=", NULL }, "frec: --exhibit \"\": is empty; give a text or leave the option out" },
-	{ { "--examiner=", NULL }, "frec: --examiner \"\": is empty; give a text or leave the option out" },
-	{ { "--checkpoint=", NULL }, "frec: --checkpoint \"\": name a file, or journald, or stderr" },
+	{ { "--note", "", NULL },
+	  "frec: --note \"\": is empty; give a text or leave the option out" },
+	{ { "--exhibit=", NULL },
+	  "frec: --exhibit \"\": is empty; give a text or leave the option out" },
+	{ { "--examiner=", NULL },
+	  "frec: --examiner \"\": is empty; give a text or leave the option out" },
+	{ { "--checkpoint=", NULL },
+	  "frec: --checkpoint \"\": name a file, or journald, or stderr" },
 	{ { "--keep=", NULL }, "frec: --keep \"\": name the directory that the copies go to" },
 	{ { "--placement", "fast", NULL },
 	  "frec: --placement fast: is none of auto, spin, colocate, none" },
-	{ { "--redact", "A=b", NULL }, "frec: --redact A=b: is no pattern for the name of a variable; "
+	{ { "--redact", "A=b", NULL },
+	  "frec: --redact A=b: is no pattern for the name of a variable; "
 	  "write it without a value, such as '*_TOKEN'" },
 	{ { "-p1", "-oc", "--redact", "A", NULL },
 	  "frec: --redact A: no environment is recorded without --env" },
 	/* the line itself */
 	{ { "--durtion", "3", NULL }, "frec: --durtion: no such option; did you mean --duration?" },
-	{ { "--max-event=3", NULL }, "frec: --max-event=3: no such option; did you mean --max-events?" },
+	{ { "--max-event=3", NULL },
+	  "frec: --max-event=3: no such option; did you mean --max-events?" },
 	{ { "--frobnicate", NULL }, "frec: --frobnicate: no such option; frec --help lists them" },
 	{ { "-x", NULL }, "frec: -x: no such option; frec --help lists them" },
 	{ { "-qx", NULL }, "frec: -qx: no such option; frec --help lists them" },
 	{ { "--quiet=yes", NULL }, "frec: --quiet=yes: takes no value; write --quiet alone" },
-	{ { "ls", NULL }, "frec: ls: stray word; a command to start goes behind --, as in "
+	{ { "ls", NULL },
+	  "frec: ls: stray word; a command to start goes behind --, as in "
 	  "frec -o CASE.frz -- ls" },
 	{ { "-o", "c", "--", NULL },
 	  "frec: --: no command behind it; write frec -o CASE.frz -- COMMAND [ARG...]" },
@@ -159,7 +183,8 @@ static const struct bad bad[] = {
 	  "frec: --recover c: goes without --pid; it only finishes a case" },
 	{ { "--recover", "c", "--", "ls", NULL },
 	  "frec: --recover c: goes without a command; it only finishes a case" },
-	{ { "--recover", "", NULL }, "frec: --recover \"\": name the case to finish, such as CASE.frz" },
+	{ { "--recover", "", NULL },
+	  "frec: --recover \"\": name the case to finish, such as CASE.frz" },
 };
 
 static void test_bad(void)
@@ -187,7 +212,8 @@ static void test_hostile(void)
 	memset(value, 'z', 10);
 	memset(value + 10, '\001', 50000);
 	is_int(parse(words, &o, text, sizeof(text)), 3, "hostile value refused");
-	ok(strchr(text, '\n') == text + strlen(text) - 1 && strlen(text) < 1100, "in one short line");
+	ok(strchr(text, '\n') == text + strlen(text) - 1 && strlen(text) < 1100,
+	   "in one short line");
 	ok(strstr(text, "...") && !strchr(text, '\001'), "cut, escaped and marked");
 }
 
@@ -215,18 +241,21 @@ static void test_good(void)
 		is_str(o.record_text, "default", "default set");
 		ok(o.sync == WRITER_SYNC_SECONDS && o.sync_seconds == 1, "synced each second");
 		ok(!o.snap && !o.duration_ns && !o.max_size && !o.max_events, "no limits");
-		ok(!o.case_id && !o.exhibit && !o.examiner && !o.note && !o.checkpoint && !o.keep_dir &&
-		   !o.redact, "nothing else");
+		ok(!o.case_id && !o.exhibit && !o.examiner && !o.note && !o.checkpoint &&
+			   !o.keep_dir && !o.redact,
+		   "nothing else");
 		ok(!o.no_follow && !o.no_seccomp && !o.quiet && !o.verbose && !o.env, "no flags");
 		is_int(o.placement, PLACE_AUTO, "placement auto");
 		options_release(&o);
 	}
-	if (good(&o, (const char *[]){ "-qvoc", "--no-follow", "--no-seccomp", "--env", "--placement=spin",
-				       "--sync=event", "--", "sh", "-c", "-o x", NULL })) {
+	if (good(&o, (const char *[]){ "-qvoc", "--no-follow", "--no-seccomp", "--env",
+				       "--placement=spin", "--sync=event", "--", "sh", "-c", "-o x",
+				       NULL })) {
 		ok(o.quiet && o.verbose && o.no_follow && o.no_seccomp && o.env, "flags");
 		is_str(o.output, "c", "a value in the same word");
 		ok(o.command && !strcmp(o.command[0], "sh") && !strcmp(o.command[2], "-o x") &&
-		   !o.command[3], "the command's own options are left alone");
+			   !o.command[3],
+		   "the command's own options are left alone");
 		ok(o.placement == PLACE_SPIN && o.sync == WRITER_SYNC_EVENT, "modes");
 		options_release(&o);
 	}
@@ -240,17 +269,21 @@ static void test_good(void)
 		ok(o.sync == WRITER_SYNC_SECONDS && o.sync_seconds == 30, "sync");
 		options_release(&o);
 	}
-	if (good(&o, (const char *[]){ "-p1", "-oc", "--case-id", "00112233-4455-6677-8899-AABBCCDDEEFF",
-				       "--exhibit=e", "--examiner=x", "--note=n=1", "--checkpoint=stderr",
+	if (good(&o, (const char *[]){ "-p1", "-oc", "--case-id",
+				       "00112233-4455-6677-8899-AABBCCDDEEFF", "--exhibit=e",
+				       "--examiner=x", "--note=n=1", "--checkpoint=stderr",
 				       "--keep=d", NULL })) {
 		is_str(o.case_id, "00112233445566778899aabbccddeeff", "case id");
 		ok(!strcmp(o.exhibit, "e") && !strcmp(o.examiner, "x") && !strcmp(o.note, "n=1") &&
-		   !strcmp(o.checkpoint, "stderr") && !strcmp(o.keep_dir, "d"), "texts");
+			   !strcmp(o.checkpoint, "stderr") && !strcmp(o.keep_dir, "d"),
+		   "texts");
 		options_release(&o);
 	}
-	if (good(&o, (const char *[]){ "-p1", "-oc", "--env", "--redact", "*_KEY", "--redact=PASS*", NULL })) {
+	if (good(&o, (const char *[]){ "-p1", "-oc", "--env", "--redact", "*_KEY", "--redact=PASS*",
+				       NULL })) {
 		ok(o.redact && !strcmp(o.redact[0], "*_KEY") && !strcmp(o.redact[1], "PASS*") &&
-		   !o.redact[2], "two patterns");
+			   !o.redact[2],
+		   "two patterns");
 		options_release(&o);
 	}
 	if (good(&o, (const char *[]){ "--recover", "c.frz", "-q", NULL })) {
@@ -259,9 +292,13 @@ static void test_good(void)
 	}
 }
 
-/* ---- -e ---------------------------------------------------------------------------------------- */
+/* ---- -e ------------------------------------------------------------------------------------ */
 
-struct set { const char *arg; const char *text; const char *in[4], *out[4]; };
+struct set {
+	const char *arg;
+	const char *text;
+	const char *in[4], *out[4];
+};
 
 static const struct set sets[] = {
 	{ "file,desc,io,net,process,memory", "default", { "read", "openat" }, { "nanosleep" } },
@@ -317,7 +354,8 @@ static void test_sets(void)
 		ok(right, "holds what it should");
 		if (ok(make(&again, s.text), "its text reads back"))
 			ok(!memcmp(s.record, again.record, frz_sysents_n * sizeof(bool)) &&
-			   !strcmp(s.text, again.text), "as the same set and text");
+				   !strcmp(s.text, again.text),
+			   "as the same set and text");
 		recordset_release(&s);
 		recordset_release(&again);
 	}
@@ -342,11 +380,14 @@ static void test_every_name(void)
 	is_int(wrong, 0, "each name of the table alone and left out");
 }
 
-/* ---- quantities ------------------------------------------------------------------------------- */
+/* ---- quantities ---------------------------------------------------------------------------- */
 
 static void test_quantities(void)
 {
-	static const struct { const char *s; uint64_t v; } size[] = {
+	static const struct {
+		const char *s;
+		uint64_t v;
+	} size[] = {
 		{ "0", 0 }, { "1", 1 }, { "10M", 10485760 }, { "10m", 10485760 }, { "1KiB", 1024 },
 		{ "1G", 1073741824 }, { "1.5K", 1536 }, { "0.5M", 524288 }, { "16777215T", 16777215ull << 40 },
 		{ "18446744073709551615", UINT64_MAX },
@@ -355,19 +396,27 @@ static void test_quantities(void)
 		{ "2h", 7200000000000 }, { "1.5s", 1500000000 }, { "250ms", 250000000 },
 		{ "0.000000001", 1 }, { "1d", 86400000000000 }, { "1.5h", 5400000000000 },
 	};
-	static const char *const no_size[] = { "", "K", "1.M", ".5M", "1 M", "1KB", "-1", "1e3", "0x10",
-		"18446744073709551616", "16777216T", "1.0123456789K", " 1", "1 " };
-	static const char *const no_duration[] = { "", "s", "5x", "5 s", "-1", "1.5.5", "1:30", "9223372037" };
+	static const char *const no_size[] = { "",	    "K",
+					       "1.M",	    ".5M",
+					       "1 M",	    "1KB",
+					       "-1",	    "1e3",
+					       "0x10",	    "18446744073709551616",
+					       "16777216T", "1.0123456789K",
+					       " 1",	    "1 " };
+	static const char *const no_duration[] = { "",	 "s",	  "5x",	  "5 s",
+						   "-1", "1.5.5", "1:30", "9223372037" };
 	uint64_t v;
 
 	for (size_t i = 0; i < sizeof(size) / sizeof(size[0]); i++)
 		ok(!quantity_size(size[i].s, &v) && v == size[i].v, "size %s", size[i].s);
 	for (size_t i = 0; i < sizeof(duration) / sizeof(duration[0]); i++)
-		ok(!quantity_duration(duration[i].s, &v) && v == duration[i].v, "duration %s", duration[i].s);
+		ok(!quantity_duration(duration[i].s, &v) && v == duration[i].v, "duration %s",
+		   duration[i].s);
 	for (size_t i = 0; i < sizeof(no_size) / sizeof(no_size[0]); i++)
 		ok(quantity_size(no_size[i], &v) != NULL, "no size: '%s'", no_size[i]);
 	for (size_t i = 0; i < sizeof(no_duration) / sizeof(no_duration[0]); i++)
-		ok(quantity_duration(no_duration[i], &v) != NULL, "no duration: '%s'", no_duration[i]);
+		ok(quantity_duration(no_duration[i], &v) != NULL, "no duration: '%s'",
+		   no_duration[i]);
 }
 
 static void test_answers(void)
@@ -375,10 +424,13 @@ static void test_answers(void)
 	struct frec_options o;
 	char text[16384];
 
-	is_int(parse((const char *[]){ "--version", NULL }, &o, text, sizeof(text)), 1, "--version");
+	is_int(parse((const char *[]){ "--version", NULL }, &o, text, sizeof(text)), 1,
+	       "--version");
 	ok(!strncmp(text, "frec ", 5) && strstr(text, "case format 1\n"), "says what it is");
-	is_int(parse((const char *[]){ "--help", "--nonsense", NULL }, &o, text, sizeof(text)), 1, "--help");
-	ok(strstr(text, "--recover CASE.frz") && strstr(text, "usage: frec -p"), "lists the options");
+	is_int(parse((const char *[]){ "--help", "--nonsense", NULL }, &o, text, sizeof(text)), 1,
+	       "--help");
+	ok(strstr(text, "--recover CASE.frz") && strstr(text, "usage: frec -p"),
+	   "lists the options");
 	for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n"))
 		if (strlen(line) > 100)
 			ok(false, "a line of the help is %zu columns long", strlen(line));

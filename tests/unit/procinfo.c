@@ -18,8 +18,8 @@
 #include "record.h"
 #include "tap.h"
 
-#define COMM ") R 1 (\n\033x"           /* 9 of the 15 bytes that a name may have */
-#define DIR_NAME "dir \n\033[31m)"
+#define COMM	    ") R 1 (\n\033x" /* 9 of the 15 bytes that a name may have */
+#define DIR_NAME    "dir \n\033[31m)"
 #define MAPPED_NAME "mapped\nfile \\012"
 
 static char top[64], dir[128], mapped[192];
@@ -49,7 +49,8 @@ static int be_child(void)
 
 static void start_child(char *const *extra_env)
 {
-	char *argv[] = { (char *)"child", (char *)"", (char *)"two words", (char *)"\033[1mx\n", NULL };
+	char *argv[] = { (char *)"child", (char *)"", (char *)"two words", (char *)"\033[1mx\n",
+			 NULL };
 	char *env[16], env_dir[200], env_mapped[300], c;
 	int in[2], out[2], n = 0;
 
@@ -105,7 +106,8 @@ static void test_stat(void)
 		start = proc_start_real_ns(st.start_ticks);
 		age = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec - start;
 		ok((int64_t)age > -20000000 && (int64_t)age < 60000000000, "it started just now");
-		is_int(proc_start_real_ns(st.start_ticks), (intmax_t)start, "at the same time each time");
+		is_int(proc_start_real_ns(st.start_ticks), (intmax_t)start,
+		       "at the same time each time");
 	}
 	if (ok(proc_status(child, &s), "status of the child")) {
 		is_int(s.tgid, child, "tgid");
@@ -117,13 +119,19 @@ static void test_stat(void)
 			is_int(s.gid, 65534, "gid");
 		}
 	}
-	ok(proc_io(child, child, &r, &w) && r > 0 && w == 1, "its reads, and the one byte it wrote");
-	ok(proc_status(2, &s) == s.kthread || s.tgid != 2, "pid 2, where it is seen, is a kernel thread");
+	ok(proc_io(child, child, &r, &w) && r > 0 && w == 1,
+	   "its reads, and the one byte it wrote");
+	ok(proc_status(2, &s) == s.kthread || s.tgid != 2,
+	   "pid 2, where it is seen, is a kernel thread");
 }
 
-/* ---- CONTEXT --------------------------------------------------------------------------------- */
+/* ---- CONTEXT ------------------------------------------------------------------------------- */
 
-struct ctx { const uint8_t *p; size_t len; bool there; };
+struct ctx {
+	const uint8_t *p;
+	size_t len;
+	bool there;
+};
 
 static bool parse_context(const struct frz_buf *b, struct ctx *keys, unsigned n)
 {
@@ -159,7 +167,8 @@ static void test_context(void)
 	procinfo_context(child, false, NULL, &b);
 	if (!ok(parse_context(&b, k, FRZ_CTX_CUT + 1), "a context that reads back"))
 		return;
-	is_mem(k[FRZ_CTX_CMDLINE].p, k[FRZ_CTX_CMDLINE].len, args, sizeof(args), "arguments to the byte");
+	is_mem(k[FRZ_CTX_CMDLINE].p, k[FRZ_CTX_CMDLINE].len, args, sizeof(args),
+	       "arguments to the byte");
 	is_ctx(&k[FRZ_CTX_CWD], dir, "cwd");
 	is_ctx(&k[FRZ_CTX_ROOT], "/", "root");
 	n = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
@@ -182,7 +191,8 @@ static void test_context(void)
 	want[n > 0 ? n : 0] = '\0';
 	ok(k[FRZ_CTX_NS].there && memmem(k[FRZ_CTX_NS].p, k[FRZ_CTX_NS].len, want, strlen(want)),
 	   "namespaces, %s among them", want);
-	ok(!k[FRZ_CTX_ENV].there && !k[FRZ_CTX_CUT].there, "no environment unless asked, nothing cut");
+	ok(!k[FRZ_CTX_ENV].there && !k[FRZ_CTX_CUT].there,
+	   "no environment unless asked, nothing cut");
 }
 
 static void test_env(void)
@@ -191,7 +201,8 @@ static void test_env(void)
 	struct frz_buf b = { .p = room, .cap = sizeof(room) };
 	struct ctx k[FRZ_CTX_CUT + 1];
 	char *redact[] = { (char *)"*_KEY", (char *)"EMPTY", NULL };
-	static const char hidden[] = "API_KEY=[redacted]\0EMPTY=[redacted]\0_KEYS=kept\0odd\0LAST=a=b";
+	static const char hidden[] =
+		"API_KEY=[redacted]\0EMPTY=[redacted]\0_KEYS=kept\0odd\0LAST=a=b";
 	char want[1024];
 	size_t n;
 
@@ -201,11 +212,13 @@ static void test_env(void)
 	n += sizeof(hidden);
 	procinfo_context(child, true, redact, &b);
 	if (ok(parse_context(&b, k, FRZ_CTX_CUT + 1), "a context with the environment"))
-		is_mem(k[FRZ_CTX_ENV].p, k[FRZ_CTX_ENV].len, want, n, "redacted by name, else to the byte");
+		is_mem(k[FRZ_CTX_ENV].p, k[FRZ_CTX_ENV].len, want, n,
+		       "redacted by name, else to the byte");
 	b = (struct frz_buf){ .p = room, .cap = sizeof(room) };
 	procinfo_context(child, true, NULL, &b);
 	if (ok(parse_context(&b, k, FRZ_CTX_CUT + 1), "the same without patterns"))
-		ok(memmem(k[FRZ_CTX_ENV].p, k[FRZ_CTX_ENV].len, "API_KEY=secret", 15) != NULL, "in full");
+		ok(memmem(k[FRZ_CTX_ENV].p, k[FRZ_CTX_ENV].len, "API_KEY=secret", 15) != NULL,
+		   "in full");
 }
 
 /* Whatever room there is: never overrun, never `full`, and what was cut is named. */
@@ -228,9 +241,13 @@ static void test_small_room(void)
 	ok(marked > 20, "and marked as cut, %u of them", marked);
 }
 
-/* ---- the rest ------------------------------------------------------------------------------------ */
+/* ---- the rest ------------------------------------------------------------------------------ */
 
-struct seen { unsigned n, hit; struct proc_mapping m; char path[256]; };
+struct seen {
+	unsigned n, hit;
+	struct proc_mapping m;
+	char path[256];
+};
 
 static void on_mapping(void *arg, const struct proc_mapping *m)
 {
@@ -307,7 +324,8 @@ static void test_gone(void)
 	char buf[64], name[300];
 	uint64_t r, w;
 
-	ok(!proc_stat(child, &st) && !proc_status(child, &s) && !proc_io(child, child, &r, &w), "gone");
+	ok(!proc_stat(child, &st) && !proc_status(child, &s) && !proc_io(child, child, &r, &w),
+	   "gone");
 	errno = 0;
 	ok(proc_read(child, "stat", buf, sizeof(buf)) == -1 && errno == ENOENT, "read says so");
 	ok(proc_link(child, "exe", buf, sizeof(buf)) == -1 && !*buf, "and the link");
@@ -319,7 +337,8 @@ static void test_gone(void)
 	ok(strstr(buf, "gone") != NULL, "%s", buf);
 	memset(name, 'a', sizeof(name) - 1);
 	name[sizeof(name) - 1] = '\0';
-	ok(proc_read(getpid(), name, buf, sizeof(buf)) == -1 && errno == ENAMETOOLONG, "too long a name");
+	ok(proc_read(getpid(), name, buf, sizeof(buf)) == -1 && errno == ENAMETOOLONG,
+	   "too long a name");
 }
 
 /* Read while processes come and go: each answer is whole or a failure. */
@@ -354,8 +373,9 @@ static void test_race(void)
 
 int main(int argc, char **argv)
 {
-	char *env[] = { (char *)"API_KEY=secret", (char *)"EMPTY=", (char *)"_KEYS=kept", (char *)"odd",
-			(char *)"LAST=a=b", NULL };
+	char *env[] = { (char *)"API_KEY=secret", (char *)"EMPTY=",
+			(char *)"_KEYS=kept",	  (char *)"odd",
+			(char *)"LAST=a=b",	  NULL };
 
 	(void)argc;
 	if (!strcmp(argv[0], "child"))
