@@ -93,12 +93,15 @@ SQL = \
 
 # tests/unit/NAME.c, by what they link: libcommon; that and recorder/; that and analyzer/
 UNIT_COMMON = \
+	tailfile \
 	bytes \
 	block \
 	segment \
+	record \
 	crc32c \
 
 UNIT_RECORDER = \
+	checkpoint \
 	writer_faults \
 	recover \
 	control \

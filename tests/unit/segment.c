@@ -1,0 +1,276 @@
+/*
+ * segment.c - tests of common/segment.c: planes and times there and back, hostile frames.
+ */
+#include <zstd.h>
+
+#include "record.h"
+#include "segment.h"
+#include "sha256.h"
+#include "tap.h"
+
+#define FIRST 1000000000u
+
+struct sample {
+	uint64_t mono, dur;
+};
+
+static const struct sample hard[] = {
+	{ FIRST, 0 },
+	{ FIRST, 0 },
+	{ FIRST + 1, 1 },
+	{ FIRST + 300, 299 },
+	{ FIRST + 301, 2 }, /* began before the one before it was made */
+	{ FIRST + 300, 0 }, /* backwards */
+	{ FIRST + 100000, 99999 },
+	{ FIRST + 100000 + 70000, 70000 },
+	{ FIRST - 5, 5 }, /* before the segment */
+	{ 5, 5 },	  /* began when the clock did */
+	{ INT64_MAX, 0 },
+	{ 1, 1 },
+	{ UINT64_MAX, UINT64_MAX },
+	{ 0, 0 },
+	{ FIRST, FIRST },
+};
+#define NHARD (sizeof(hard) / sizeof(hard[0]))
+
+static size_t stop_record(uint8_t *mem, unsigned tid)
+{
+	uint8_t body_mem[32];
+	struct frz_buf body = { .p = body_mem, .cap = sizeof(body_mem) };
+	struct frz_buf rec = { .p = mem, .cap = 64 };
+
+	frz_buf_varint(&body, tid);
+	frz_buf_varint(&body, 19);
+	frz_enc_record(&rec, FRZ_R_STOPPED, &body);
+	return rec.len;
+}
+
+static void times(struct frz_packer *p)
+{
+	struct frz_decoder *d = frz_decoder_new();
+	struct frz_packed packed;
+	struct frz_record rec;
+	const char *why = "";
+	uint8_t mem[64], *raw = NULL, sha[FRZ_HASH_LEN];
+	bool same = true;
+	enum frz_err err;
+
+	frz_packer_begin(p, FIRST);
+	for (size_t i = 0; i < NHARD; i++)
+		frz_packer_add(p, mem, stop_record(mem, (unsigned)i), hard[i].mono, hard[i].dur);
+	ok(frz_packer_finish(p, 3, &packed) == FRZ_OK, "packing");
+	ok(packed.events == 0, "notes are no events");
+	ok(packed.last_mono == UINT64_MAX, "the largest time is told");
+	frz_sha256_of(packed.frame, packed.frame_len, sha);
+	ok(!memcmp(sha, packed.frame_sha256, sizeof(sha)), "the frame's hash");
+	ok(frz_unpack(packed.frame, packed.frame_len, packed.raw_len, &raw, &why) == FRZ_OK,
+	   "unpacking %s", why);
+	frz_sha256_of(raw, packed.raw_len, sha);
+	ok(!memcmp(sha, packed.raw_sha256, sizeof(sha)), "the content's hash");
+	ok(frz_decoder_begin(d, raw, packed.raw_len, 1, FIRST) == FRZ_OK, "its planes");
+	for (size_t i = 0; i < NHARD; i++) {
+		err = frz_decoder_next(d, &rec, &why);
+		if (err != FRZ_OK || rec.mono_ns != hard[i].mono || rec.dur_ns != hard[i].dur) {
+			printf("# %zu: %d %s\n", i, err, why);
+			same = false;
+		}
+	}
+	ok(same, "times forwards, backwards and at every edge read back");
+	ok(frz_decoder_next(d, &rec, &why) == FRZ_END, "and then it ends");
+	free(raw);
+	frz_decoder_free(d);
+}
+
+static void random_times(struct frz_packer *p)
+{
+	struct frz_decoder *d = frz_decoder_new();
+	static struct sample s[20000];
+	uint64_t seed = 7, mono = FIRST;
+	struct frz_packed packed;
+	struct frz_record rec;
+	const char *why = "";
+	uint8_t mem[64], *raw = NULL;
+	unsigned wrong = 0;
+
+	frz_packer_begin(p, FIRST);
+	for (size_t i = 0; i < 20000; i++) {
+		seed = seed * 6364136223846793005u + 1442695040888963407u;
+		mono += seed >> 32 >> (seed & 31);
+		s[i].mono = mono;
+		s[i].dur = (seed >> 20) % (mono - FIRST + 1) >> (seed >> 5 & 31);
+		frz_packer_add(p, mem, stop_record(mem, (unsigned)i), mono, s[i].dur);
+	}
+	frz_packer_finish(p, 3, &packed);
+	frz_unpack(packed.frame, packed.frame_len, packed.raw_len, &raw, &why);
+	frz_decoder_begin(d, raw, packed.raw_len, 1, FIRST);
+	for (size_t i = 0; i < 20000; i++)
+		wrong += frz_decoder_next(d, &rec, &why) != FRZ_OK || rec.mono_ns != s[i].mono ||
+			 rec.dur_ns != s[i].dur;
+	is_int(wrong, 0, "20,000 times of all sizes read back");
+	ok(frz_decoder_next(d, &rec, &why) == FRZ_END, "and nothing is left over");
+	free(raw);
+	frz_decoder_free(d);
+}
+
+static void empty(struct frz_packer *p)
+{
+	struct frz_decoder *d = frz_decoder_new();
+	struct frz_packed packed;
+	struct frz_record rec;
+	const char *why = "";
+	uint8_t *raw = NULL;
+
+	frz_packer_begin(p, FIRST);
+	ok(frz_packer_finish(p, 3, &packed) == FRZ_OK && packed.events == 0 &&
+		   packed.last_mono == FIRST,
+	   "a segment of nothing");
+	ok(frz_unpack(packed.frame, packed.frame_len, packed.raw_len, &raw, &why) == FRZ_OK &&
+		   frz_decoder_begin(d, raw, packed.raw_len, 1, FIRST) == FRZ_OK &&
+		   frz_decoder_next(d, &rec, &why) == FRZ_END,
+	   "reads back as nothing");
+	free(raw);
+	frz_decoder_free(d);
+}
+
+static void space(void)
+{
+	struct frz_packer *p = frz_packer_new(20, 2);
+	uint8_t mem[64];
+	size_t n = stop_record(mem, 1);
+	unsigned added = 0;
+
+	while (added < 100 && frz_packer_add(p, mem, n, FIRST, 0) == FRZ_OK)
+		added++;
+	ok(added == 2, "no more times than were asked for");
+	ok(frz_packer_add(p,
+			  "\x01\x0f"
+			  "123456789012345",
+			  17, 0, 0) == FRZ_E_SPACE,
+	   "no more bytes either");
+	ok(frz_packer_add(p,
+			  "\x01\x01"
+			  "1",
+			  3, 0, 0) == FRZ_OK,
+	   "a smaller record still fits");
+	frz_packer_free(p);
+}
+
+/* Frames that zstd itself would take. */
+static void hostile_frames(void)
+{
+	static uint8_t text[5000], frame[20000];
+	struct {
+		int checksum, size;
+		const char *name;
+		bool good;
+	} rows[] = {
+		{ 1, 1, "with checksum and content size", true },
+		{ 0, 1, "without checksum", false },
+		{ 1, 0, "without content size", false },
+	};
+	ZSTD_CCtx *cctx = ZSTD_createCCtx();
+	const char *why = "";
+	uint8_t *raw;
+	size_t n = 0;
+
+	for (size_t i = 0; i < sizeof(text); i++)
+		text[i] = (uint8_t)(i * i >> 3);
+	for (size_t i = 3; i-- > 0;) {
+		ZSTD_CCtx_reset(cctx, ZSTD_reset_session_and_parameters);
+		ZSTD_CCtx_setParameter(cctx, ZSTD_c_checksumFlag, rows[i].checksum);
+		ZSTD_CCtx_setParameter(cctx, ZSTD_c_contentSizeFlag, rows[i].size);
+		n = ZSTD_compress2(cctx, frame, sizeof(frame), text, sizeof(text));
+		ok((frz_unpack(frame, n, sizeof(text), &raw, &why) == FRZ_OK) == rows[i].good,
+		   "a frame %s", rows[i].name);
+		free(raw);
+	}
+	ZSTD_freeCCtx(cctx);
+	/* frame[0..n) is now the good one */
+	ok(frz_unpack(frame, n, sizeof(text) - 1, &raw, &why) == FRZ_E_CORRUPT && !raw,
+	   "another size than the segment's");
+	ok(frz_unpack(frame, n, (size_t)FRZ_RAW_MAX + 1, &raw, &why) == FRZ_E_LIMIT,
+	   "over the limit");
+	ok(frz_unpack(frame, n + 1, sizeof(text), &raw, &why) == FRZ_E_CORRUPT, "a byte behind it");
+	memcpy(frame + n, frame, n);
+	ok(frz_unpack(frame, 2 * n, sizeof(text), &raw, &why) == FRZ_E_CORRUPT, "two frames");
+	unsigned accepted = 0;
+	for (size_t k = 0; k < n; k++)
+		accepted += frz_unpack(frame, k, sizeof(text), &raw, &why) == FRZ_OK;
+	is_int(accepted, 0, "cut at any length");
+	for (size_t k = 0; k < 14 * 8; k++) {
+		frame[k / 8] ^= (uint8_t)(1 << k % 8);
+		if (frz_unpack(frame, n, sizeof(text), &raw, &why) == FRZ_OK) {
+			accepted += raw && memcmp(raw, text, sizeof(text)) != 0;
+			free(raw);
+		}
+		frame[k / 8] ^= (uint8_t)(1 << k % 8);
+	}
+	is_int(accepted, 0, "no changed bit of its header makes other content");
+}
+
+/* Raw bytes that contradict themselves. */
+static void hostile_planes(void)
+{
+	static const struct {
+		const char *name;
+		const char *raw;
+		size_t n;
+		bool begins; /* the planes fit; an error comes later */
+	} rows[] = {
+		{ "no header", "", 0, false },
+		{ "a header cut short", "\0\0\0", 3, false },
+		{ "a byte left over", "\0\0\0\0x", 5, false },
+		{ "records beyond the end",
+		  "\0\x05\0\0"
+		  "123",
+		  7, false },
+		{ "2^63 times", "\x80\x80\x80\x80\x80\x80\x80\x80\x80\x01\0\0\0", 13, false },
+		{ "a time for no record", "\x01\0\x01\x01\0\0\0\0\0\0", 10, true },
+		{ "a record without a time", "\0\x04\0\0\xca\x02\x01\x13", 8, true },
+		{ "a time in G only", "\x01\x04\x01\0\xca\x02\x01\x13\0\0\0\0\0", 13, true },
+		{ "two times in D for one", "\x01\x04\x01\x02\xca\x02\x01\x13\0\0\0\0\0\0\0", 15,
+		  true },
+		{ "a crossing that is none", "\x01\x04\x01\x01\xca\x02\x01\x13\0\0\0\0\x01\0", 14,
+		  true },
+		{ "a call from before the clock",
+		  "\x01\x04\x01\x01\xca\x02\x01\x13\0\x10\0\0\x01\0", 14, true },
+		{ "a record of type 0", "\0\x02\0\0\0\0", 6, true },
+		{ "a record over its plane", "\0\x02\0\0\x01\x01", 6, true },
+		{ "a record of 5 MiB", "\0\x05\0\0\x01\x80\x80\xc0\x02", 9, true },
+	};
+	struct frz_decoder *d = frz_decoder_new();
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		enum frz_err err = frz_decoder_begin(d, rows[i].raw, rows[i].n, 1, 0);
+		struct frz_record rec;
+		const char *why = NULL;
+		bool begins = err == FRZ_OK;
+
+		while (err == FRZ_OK)
+			err = frz_decoder_next(d, &rec, &why);
+		ok(err == FRZ_E_CORRUPT && begins == rows[i].begins && (!begins || why), "%s: %s",
+		   rows[i].name, why ? why : "refused at once");
+	}
+	ok(frz_decoder_begin(d, "\x01\x04\x01\x01\xca\x02\x01\x13\0\0\0\0\0\0", 14, 1, 0) == FRZ_OK,
+	   "a good one for comparison");
+	struct frz_record rec;
+	const char *why = "";
+	ok(frz_decoder_next(d, &rec, &why) == FRZ_OK && frz_decoder_next(d, &rec, &why) == FRZ_END,
+	   "is good to its end %s", why);
+	frz_decoder_free(d);
+}
+
+int main(void)
+{
+	struct frz_packer *p = frz_packer_new(1u << 20, 50000);
+
+	times(p);
+	random_times(p);
+	empty(p);
+	times(p);
+	frz_packer_free(p);
+	space();
+	hostile_frames();
+	hostile_planes();
+	return tap_done();
+}
