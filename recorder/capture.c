@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "control.h"
 
@@ -67,6 +68,11 @@ static void on_entry(void *arg, struct tracee *t, enum frz_abi abi, uint32_t nr,
 	}
 	for (unsigned i = 0; i < ent->nargs; i++)
 		p->arg[i] = (uint64_t)arg_value(abi, ent->arg[i].kind, arg6[i]);
+	if (ent->effect == FRZ_FX_MMAP && (p->arg[3] & MAP_ANONYMOUS) && !c->o->anonymous) {
+		p->wanted = false;      /* concerns no file; as launch mode's filter has it */
+		p->ent = NULL;
+		return;
+	}
 	if (!p->wanted && ent->effect == FRZ_FX_NONE && ent->ret != FRZ_RET_FD)
 		return;
 	args_at_entry(c, t, now_ns);
@@ -267,6 +273,8 @@ void capture_call(struct capture *c, struct tracee *t, int64_t ret, uint32_t fla
 		tracee_clear_items(t);
 		return;
 	}
+	if (t->segment != emit_segment(c->emit))
+		life_comm(t);   /* once a segment: another thread may have renamed it */
 	emit_thread(c->emit, t);
 	got = returned ? bind_returned(c, t, ret, now_ns) : NULL;
 

@@ -57,6 +57,8 @@ void life_gone(void *arg, struct tracee *t, enum frz_gone how, int status, uint6
 void life_process_gone(void *arg, struct process *p, enum frz_gone how, int status, uint64_t now_ns);
 void life_interrupted(void *arg, struct tracee *t, const char *why, const char *hit);
 void life_missed(void *arg, pid_t pid, pid_t tid, const char *what, const char *detail);
+void life_credentials(struct tracee *t);     /* they changed */
+void life_comm(struct tracee *t);        /* its name, read again */
 void life_io(struct capture *c, struct tracee *t, enum frz_io_when when, uint64_t now_ns);
 
 #endif

@@ -11,7 +11,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
 
+#define PTRACE_TRACEME_REQUEST 0u
 #define FILES_FLAG          0x400u      /* CLONE_FILES, linux/sched.h */
 #define CLOSE_RANGE_UNSHARE_FLAG 2u     /* linux/close_range.h */
 #define CLOSE_RANGE_CLOEXEC_FLAG 4u
@@ -181,10 +184,42 @@ static bool opens_with_trunc(const struct tracee *t)
 	return false;
 }
 
+/* Signs of a program that looks for a tracer. It sees one: frec does not hide. */
+static void mark_signs(struct tracee *t)
+{
+	const struct pending *p = &t->call;
+	const struct item *path;
+	const char *s;
+
+	switch (p->ent->effect) {
+	case FRZ_FX_PTRACE:
+		if (p->arg[0] == PTRACE_TRACEME_REQUEST)
+			item_text(t, FRZ_A_SIGN, FRZ_SLOT_NONE, "anti-debugging: PTRACE_TRACEME");
+		break;
+	case FRZ_FX_PRCTL:
+		if (p->arg[0] == PR_SET_DUMPABLE)
+			item_text(t, FRZ_A_SIGN, FRZ_SLOT_NONE, "anti-debugging: PR_SET_DUMPABLE");
+		else if (p->arg[0] == PR_SET_PTRACER)
+			item_text(t, FRZ_A_SIGN, FRZ_SLOT_NONE, "anti-debugging: PR_SET_PTRACER");
+		break;
+	case FRZ_FX_OPEN:
+		path = item_path(t, FRZ_SLOT_NONE);
+		if (!path || path->len < 13)
+			break;
+		s = (const char *)t->bytes + path->off;
+		if (!memcmp(s, "/proc/", 6) && !memcmp(s + path->len - 7, "/status", 7))
+			item_text(t, FRZ_A_SIGN, FRZ_SLOT_NONE, "may read TracerPid");
+		break;
+	default:
+		break;
+	}
+}
+
 void effects_at_entry(struct capture *c, struct tracee *t)
 {
 	const struct frz_sysent *ent = t->call.ent;
 
+	mark_signs(t);
 	switch (ent->effect) {
 	case FRZ_FX_UNLINK:
 	case FRZ_FX_RENAME:
@@ -243,6 +278,22 @@ static void close_range_done(struct capture *c, struct tracee *t, uint64_t now_n
 	fdtable_each(t->fds, (int64_t)lo, (int64_t)hi, end_one, &x);
 }
 
+/* Writes through a shared mapping make no syscall: they cannot be counted. */
+static void note_mapping(struct capture *c, struct tracee *t)
+{
+	const struct pending *p = &t->call;
+	char detail[512];
+
+	if (!(p->arg[2] & PROT_WRITE) || !(p->arg[3] & MAP_SHARED) || (p->arg[3] & MAP_ANONYMOUS))
+		return;
+	for (uint32_t i = 0; i < t->nitems; i++)
+		if (t->items[i].kind == FRZ_A_FD && t->items[i].ent && t->items[i].ent->file.path) {
+			snprintf(detail, sizeof(detail), "%s", t->items[i].ent->file.path);
+			capture_coverage(c, t->proc->pid, t->tid, "writable shared mapping", 1, detail);
+			return;
+		}
+}
+
 void effects_at_exit(struct capture *c, struct tracee *t, int64_t ret, uint64_t now_ns)
 {
 	const struct frz_sysent *ent = t->call.ent;
@@ -269,6 +320,23 @@ void effects_at_exit(struct capture *c, struct tracee *t, int64_t ret, uint64_t 
 				fd->segment = 0;
 			emit_bind(c->emit, fd);
 		}
+		break;
+	case FRZ_FX_MMAP:
+		if (ret >= 0 || ret < -4095)
+			note_mapping(c, t);
+		break;
+	case FRZ_FX_URING_SETUP:
+		if (ret >= 0)
+			capture_coverage(c, t->proc->pid, t->tid, "io_uring ring", 1,
+			                 "operations submitted through it are not all seen");
+		break;
+	case FRZ_FX_PRCTL:
+		if (t->call.arg[0] == PR_SET_NAME && ret == 0)
+			life_comm(t);
+		break;
+	case FRZ_FX_CRED:
+		if (ret == 0)
+			life_credentials(t);
 		break;
 	case FRZ_FX_UNSHARE:
 		if (ret == 0 && (t->call.arg[0] & FILES_FLAG))

@@ -33,6 +33,34 @@ static void fill_process(struct process *p, pid_t tid)
 	p->segment = 0;
 }
 
+void life_comm(struct tracee *t)
+{
+	char comm[64];
+	ssize_t n = proc_read(t->tid, "comm", comm, sizeof(comm) - 1);
+
+	if (n <= 0)
+		return;
+	comm[n - (comm[n - 1] == '\n')] = '\0';
+	if (!strcmp(comm, t->comm))
+		return;
+	memcpy(t->comm, comm, sizeof(comm));
+	t->segment = 0;
+	if (t->tid == t->proc->pid) {
+		memcpy(t->proc->comm, comm, sizeof(comm));
+		t->proc->segment = 0;
+	}
+}
+
+void life_credentials(struct tracee *t)
+{
+	struct proc_status st;
+
+	if (proc_status(t->tid, &st) && st.uid != t->proc->uid) {
+		t->proc->uid = st.uid;
+		t->proc->segment = 0;
+	}
+}
+
 static bool same_files(pid_t a, pid_t b, bool likely)
 {
 	long r = syscall(SYS_kcmp, a, b, KCMP_FILES, 0, 0);

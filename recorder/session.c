@@ -25,6 +25,7 @@
 #include "diagnose.h"
 #include "engine.h"
 #include "filter.h"
+#include "lockdown.h"
 #include "procinfo.h"
 #include "sha256.h"
 #include "verbose.h"
@@ -239,6 +240,12 @@ static int run(struct session *s, char **argv)
 		if (!o->quiet)
 			fprintf(stderr, "frec: recording %s\n", o->command[0]);
 	} else if (!attach_all(s)) {
+		engine_detach_all(s->engine);
+		return -1;
+	}
+	lockdown_capabilities(LOCKDOWN_TRACER_CAPS);
+	if (lockdown_filter() < 0) {
+		snprintf(s->err, sizeof(s->err), "frec cannot lock itself down: %s", strerror(errno));
 		engine_detach_all(s->engine);
 		return -1;
 	}

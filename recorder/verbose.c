@@ -13,9 +13,12 @@
 #include "describe.h"
 #include "procinfo.h"
 
+struct kept { struct kept *next; uint8_t rec[]; };
+
 struct verbose {
 	struct frz_decoder *dec;
 	struct frz_desc desc;
+	struct kept *kept;              /* declarations of this segment: the decoder points into them */
 	int64_t real_offset;            /* CLOCK_REALTIME - CLOCK_MONOTONIC at the segment's start */
 	char path[4 * 4096 + 16], comm[80];
 };
@@ -34,10 +37,21 @@ struct verbose *verbose_new(void)
 	return v;
 }
 
+static void drop_kept(struct verbose *v)
+{
+	while (v->kept) {
+		struct kept *next = v->kept->next;
+
+		free(v->kept);
+		v->kept = next;
+	}
+}
+
 void verbose_free(struct verbose *v)
 {
 	if (!v)
 		return;
+	drop_kept(v);
 	frz_decoder_free(v->dec);
 	free(v);
 }
@@ -96,13 +110,25 @@ static void print_call(struct verbose *v, const struct frz_record *r)
 void verbose_tap(void *arg, const uint8_t *rec, size_t len, uint64_t mono_ns, uint64_t dur_ns, bool new_segment)
 {
 	struct verbose *v = arg;
-	struct frz_cur c = frz_cur_of(rec, len);
+	struct frz_cur c;
 	struct frz_record r;
 
 	if (new_segment) {
 		frz_decoder_begin_loose(v->dec);
+		drop_kept(v);
 		v->real_offset = clock_ns(CLOCK_REALTIME) - clock_ns(CLOCK_MONOTONIC);
 	}
+	if (!FRZ_REC_TIMED(rec[0])) {
+		struct kept *k = malloc(sizeof(*k) + len);
+
+		if (!k)
+			return;
+		memcpy(k->rec, rec, len);
+		k->next = v->kept;
+		v->kept = k;
+		rec = k->rec;
+	}
+	c = frz_cur_of(rec, len);
 	if (frz_decoder_feed(v->dec, &c, 0, mono_ns, dur_ns, &r) != FRZ_OK) {
 		fprintf(stderr, "frec: -v: a record of type 0x%02x does not decode\n", rec[0]);
 		return;

@@ -1,0 +1,150 @@
+/*
+ * lockdown.c - frec's own seccomp filter and capabilities (contract in lockdown.h).
+ *
+ * The filter is a list of what is allowed; everything else fails with EPERM, which frec
+ * treats as any failed call. It is laid out as a chain: number equal, then either "allow" or
+ * a check of one argument.
+ */
+#include "lockdown.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#include <linux/audit.h>
+#include <linux/capability.h>
+#include <linux/filter.h>
+#include <linux/ptrace.h>
+#include <linux/seccomp.h>
+
+#if defined(__x86_64__)
+#define OWN_ARCH AUDIT_ARCH_X86_64
+#else
+#define OWN_ARCH AUDIT_ARCH_AARCH64
+#endif
+
+void lockdown_capabilities(unsigned long long keep)
+{
+	struct __user_cap_header_struct head = { _LINUX_CAPABILITY_VERSION_3, 0 };
+	struct __user_cap_data_struct data[2];
+
+	if (syscall(SYS_capget, &head, data) < 0)
+		return;
+	for (unsigned i = 0; i < 2; i++) {
+		uint32_t mask = (uint32_t)(keep >> (32 * i));
+
+		data[i].effective &= mask;
+		data[i].permitted &= mask;
+		data[i].inheritable &= mask;
+	}
+	syscall(SYS_capset, &head, data);
+}
+
+static const uint16_t allowed[] = {
+	SYS_wait4, SYS_waitid, SYS_process_vm_readv, SYS_kcmp, SYS_pidfd_open, SYS_pidfd_getfd,
+	SYS_read, SYS_write, SYS_readv, SYS_writev, SYS_pread64, SYS_pwrite64, SYS_close, SYS_lseek,
+	SYS_fstat, SYS_newfstatat, SYS_statx, SYS_readlinkat, SYS_getdents64, SYS_faccessat,
+	SYS_fdatasync, SYS_fsync, SYS_msync, SYS_ftruncate, SYS_fallocate, SYS_flock, SYS_unlinkat, SYS_fcntl,
+	SYS_munmap, SYS_mremap, SYS_brk, SYS_madvise, SYS_futex,
+	SYS_clock_gettime, SYS_clock_nanosleep, SYS_nanosleep, SYS_gettimeofday,
+	SYS_rt_sigaction, SYS_rt_sigprocmask, SYS_rt_sigreturn, SYS_rt_sigtimedwait, SYS_sigaltstack,
+	SYS_restart_syscall, SYS_exit, SYS_exit_group, SYS_getpid, SYS_gettid, SYS_getuid, SYS_geteuid,
+	SYS_sched_setaffinity, SYS_sched_getaffinity, SYS_sched_yield, SYS_getcpu,
+	SYS_getsockopt, SYS_getsockname, SYS_getpeername, SYS_sendto, SYS_sendmsg,
+	SYS_ppoll, SYS_epoll_ctl, SYS_epoll_pwait, SYS_timerfd_settime, SYS_timerfd_gettime,
+	SYS_ioctl, SYS_getrandom, SYS_uname, SYS_sysinfo, SYS_prlimit64, SYS_getrusage,
+	SYS_set_robust_list, SYS_rseq, SYS_membarrier, SYS_capset, SYS_capget,
+#if defined(__x86_64__)
+	SYS_stat, SYS_lstat, SYS_readlink, SYS_access, SYS_unlink, SYS_poll, SYS_epoll_wait, SYS_time,
+	SYS_arch_prctl,
+#endif
+};
+
+/* The only requests that recording takes: nothing that writes to a tracee. */
+static const uint32_t ptrace_requests[] = {
+	PTRACE_SEIZE, PTRACE_INTERRUPT, PTRACE_LISTEN, PTRACE_CONT, PTRACE_SYSCALL, PTRACE_DETACH,
+	PTRACE_GETEVENTMSG, PTRACE_GETSIGINFO, PTRACE_GET_SYSCALL_INFO, PTRACE_PEEKDATA,
+};
+
+struct program { struct sock_filter insn[400]; unsigned n; };
+
+static void add(struct program *p, uint16_t code, uint8_t jt, uint8_t jf, uint32_t k)
+{
+	p->insn[p->n++] = (struct sock_filter){ code, jt, jf, k };
+}
+
+static void load(struct program *p, size_t off)
+{
+	add(p, BPF_LD | BPF_W | BPF_ABS, 0, 0, (uint32_t)off);
+}
+
+static void allow(struct program *p)
+{
+	add(p, BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ALLOW);
+}
+
+static void refuse(struct program *p)
+{
+	add(p, BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ERRNO | EPERM);
+}
+
+#define ARG_LO(i) offsetof(struct seccomp_data, args[i])        /* little-endian */
+
+/* If nr: the masked argument must equal want. */
+static void need(struct program *p, uint32_t nr, unsigned arg, uint32_t mask, uint32_t want)
+{
+	add(p, BPF_JMP | BPF_JEQ | BPF_K, 0, 5, nr);
+	load(p, ARG_LO(arg));
+	add(p, BPF_ALU | BPF_AND | BPF_K, 0, 0, mask);
+	add(p, BPF_JMP | BPF_JEQ | BPF_K, 0, 1, want);
+	allow(p);
+	refuse(p);
+}
+
+int lockdown_filter(void)
+{
+#if defined(__SANITIZE_ADDRESS__)
+	return 0;
+#else
+	static struct program p;
+	struct sock_fprog prog;
+	const uint32_t writes = O_WRONLY | O_RDWR | O_CREAT | O_TRUNC | O_APPEND;
+
+	p.n = 0;
+	load(&p, offsetof(struct seccomp_data, arch));
+	add(&p, BPF_JMP | BPF_JEQ | BPF_K, 1, 0, OWN_ARCH);
+	refuse(&p);
+	load(&p, offsetof(struct seccomp_data, nr));
+	add(&p, BPF_JMP | BPF_JEQ | BPF_K, 0, 3 + sizeof(ptrace_requests) / sizeof(*ptrace_requests), SYS_ptrace);
+	load(&p, ARG_LO(0));
+	for (unsigned i = 0, n = sizeof(ptrace_requests) / sizeof(*ptrace_requests); i < n; i++)
+		add(&p, BPF_JMP | BPF_JEQ | BPF_K, (uint8_t)(n - i), 0, ptrace_requests[i]);
+	refuse(&p);
+	allow(&p);
+	/* hot calls first: the list begins with what each stop takes */
+	for (unsigned i = 0; i < sizeof(allowed) / sizeof(*allowed); i++) {
+		add(&p, BPF_JMP | BPF_JEQ | BPF_K, 0, 1, allowed[i]);
+		allow(&p);
+	}
+	need(&p, SYS_openat, 2, writes, 0);
+#if defined(__x86_64__)
+	need(&p, SYS_open, 1, writes, 0);
+#endif
+	need(&p, SYS_mmap, 2, PROT_EXEC, 0);
+	need(&p, SYS_mprotect, 2, PROT_EXEC, 0);
+	need(&p, SYS_tgkill, 0, UINT32_MAX, (uint32_t)getpid());
+	need(&p, SYS_prctl, 0, UINT32_MAX, PR_SET_NAME);
+	refuse(&p);
+	prog.len = (unsigned short)p.n;
+	prog.filter = p.insn;
+	/* undumpable: no core, and nobody of the same uid may trace frec. Limits are left alone. */
+	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return -1;
+	return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &prog) == 0 ? 0 : -1;
+#endif
+}
