@@ -105,10 +105,17 @@ static void iso_time(char out[40])
 	snprintf(out + n, 40 - n, ".%09ldZ", t.tv_nsec);
 }
 
+/* A pipe or terminal whose reader does not read must not hold the writer up. */
+static bool can_take(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLOUT };
+
+	return poll(&p, 1, 0) == 1 && (p.revents & POLLOUT);
+}
+
 /* 0, or -1 with errno. */
 static int send_line(struct checkpoint *c, const char *line, size_t n, const char *id, const char *head)
 {
-	struct pollfd p = { .fd = c->fd, .events = POLLOUT };
 	char msg[3 * LINE_MAX_BYTES];
 	int len;
 
@@ -119,7 +126,7 @@ static int send_line(struct checkpoint *c, const char *line, size_t n, const cha
 			       (int)n - 1, line, id, c->blocks, c->events, head);
 		return send(c->fd, msg, (size_t)len, MSG_DONTWAIT | MSG_NOSIGNAL) == len ? 0 : -1;
 	}
-	if (!c->regular && poll(&p, 1, 0) != 1) {
+	if (!c->regular && !can_take(c->fd)) {
 		errno = EAGAIN;
 		return -1;
 	}
@@ -142,9 +149,12 @@ static void tell(struct checkpoint *c)
 	if (send_line(c, line, (size_t)n, id, head) == 0) {
 		c->told_blocks = c->blocks;
 	} else if (!c->complained) {
+		int e = errno ? errno : EIO;
+
 		c->complained = true;
-		fprintf(stderr, "frec: checkpoint %s: cannot be written: %s; recording goes on\n", c->name,
-			strerror(errno ? errno : EIO));
+		if (can_take(STDERR_FILENO))
+			fprintf(stderr, "frec: --checkpoint %s: cannot be written: %s; recording goes on\n",
+				c->name, strerror(e));
 	}
 }
 
