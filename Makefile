@@ -54,8 +54,10 @@ COMMON_SRC = \
 	common/decode.c \
 	common/encode.c \
 	common/error.c \
+	common/flags.c \
 	common/segment.c \
 	common/sha256.c \
+	common/sysent.c \
 
 RECORDER_SRC = \
 	recorder/placement.c \
@@ -85,8 +87,10 @@ ANALYZER_SRC = \
 	analyzer/verify_json.c \
 	analyzer/verify_text.c \
 
-# common/gen-NAME.awk reads common/syscalls.tab and writes $(BUILD)/gen/NAME.inc
+# common/gen-NAME.awk reads the tables in this order and writes $(BUILD)/gen/NAME.inc
+TABLES = common/flags.tab common/structs.tab common/syscalls.tab
 COMMON_GEN = \
+	syscalls \
 
 # schema/NAME.sql, embedded in the order given; found by NAME at run time (schema/embedded.h)
 SQL = \
@@ -200,6 +204,7 @@ COMMON_OBJ   = $(call objs,$(COMMON_SRC))
 RECORDER_OBJ = $(call objs,$(filter-out recorder/main.c,$(RECORDER_SRC)))
 ANALYZER_OBJ = $(call objs,$(filter-out analyzer/main.c,$(ANALYZER_SRC))) $(BUILD)/obj/gen/schema.o
 GEN          = $(patsubst %,$(BUILD)/gen/%.inc,$(COMMON_GEN))
+.SECONDARY: $(GEN)
 UNIT         = $(UNIT_COMMON) $(UNIT_RECORDER) $(UNIT_ANALYZER)
 UNIT_BIN     = $(patsubst %,$(BUILD)/unit/%,$(UNIT))
 TARGET_BIN   = $(patsubst %,$(BUILD)/targets/%,$(TARGETS))
@@ -245,8 +250,8 @@ $(BUILD)/obj/gen/schema.o: $(BUILD)/gen/schema.c $(BUILD)/flags
 $(BUILD)/obj/tests/%.o: tests/%.c $(BUILD)/flags | $(GEN)
 	$(call compile,-Itests -Irecorder -Ianalyzer -Icommon -Ischema $(NETTLE_CFLAGS) $(SQLITE_CFLAGS))
 
-$(BUILD)/gen/%.inc: common/gen-%.awk common/syscalls.tab
-	$(call say,GEN,$@)mkdir -p $(@D) && $(AWK) -f $< common/syscalls.tab >$@
+$(BUILD)/gen/%.inc: common/gen-%.awk $(TABLES)
+	$(call say,GEN,$@)mkdir -p $(@D) && $(AWK) -f $< $(TABLES) >$@
 
 $(BUILD)/gen/schema.c: schema/embed.awk $(patsubst %,schema/%.sql,$(SQL)) $(BUILD)/flags
 	$(call say,GEN,$@)mkdir -p $(@D) && $(AWK) -f schema/embed.awk $(patsubst %,schema/%.sql,$(SQL)) </dev/null >$@

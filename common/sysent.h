@@ -1,11 +1,13 @@
 /*
- * sysent.h - what is known of each system call. Made from common/syscalls.tab, whose head
- * explains its columns; recorder, analyzer, seccomp filter, SQL and docs all use this.
+ * sysent.h - what is known of each system call. Made from common/syscalls.tab, flags.tab and
+ * structs.tab, whose heads explain them; recorder, analyzer, seccomp filter, SQL and docs all
+ * use this.
  */
 #ifndef FRZ_SYSENT_H
 #define FRZ_SYSENT_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "record.h"
@@ -16,7 +18,8 @@ enum frz_class {
 	FRZ_CL_DESC    = 1 << 1,    /* makes, ends, duplicates, positions, polls or passes an fd */
 	FRZ_CL_IO      = 1 << 2,    /* moves bytes through an fd */
 	FRZ_CL_NET     = 1 << 3,
-	FRZ_CL_PROCESS = 1 << 4,    /* creates, ends, replaces or changes a process or its credentials */
+	FRZ_CL_PROCESS = 1 << 4,    /* creates, ends, signals or changes a process or its credentials,
+				     * or changes the running system (modules, clock, host name) */
 	FRZ_CL_MEMORY  = 1 << 5,    /* maps */
 	FRZ_CL_OTHER   = 1 << 6,    /* in the table, outside the purpose: time, signals, scheduling, futexes */
 };
@@ -29,29 +32,42 @@ enum frz_argkind {
 	FRZ_ARG_NONE = 0,     /* not kept (buffers' addresses and the like) */
 	FRZ_ARG_INT,          /* C int, sign-extended from 32 bits */
 	FRZ_ARG_UINT,         /* unsigned int */
-	FRZ_ARG_LONG,         /* the ABI's long, signed */
-	FRZ_ARG_ULONG,        /* the ABI's unsigned long or size_t; shown in decimal */
-	FRZ_ARG_HEX,          /* the same, shown in hex: addresses, masks */
-	FRZ_ARG_OFF,          /* 64-bit signed offset in one register */
-	FRZ_ARG_OFF_LO, FRZ_ARG_OFF_HI, /* i386 and friends: two registers; LO comes first */
-	FRZ_ARG_FD,
-	FRZ_ARG_DIRFD,        /* the directory for the path argument right behind it */
-	FRZ_ARG_PATH,         /* NUL-terminated path; relative to the DIRFD before it, else to the cwd */
-	FRZ_ARG_STR,          /* another NUL-terminated string */
-	FRZ_ARG_STRV,         /* NULL-terminated vector of strings */
+	FRZ_ARG_LONG,         /* one whole register, signed: 32 bits on i386, else 64 */
+	FRZ_ARG_ULONG,        /* the same, unsigned: sizes and counts; shown in decimal */
+	FRZ_ARG_LEN,          /* ULONG, length of a buffer: need only be kept when the call does not
+			       * return exactly this number */
+	FRZ_ARG_HEX,          /* ULONG, shown in hex: addresses, masks */
+	FRZ_ARG_OFF,          /* LONG, an offset in a file */
+	FRZ_ARG_OFF_LO, FRZ_ARG_OFF_HI, /* i386: an offset in two registers next to each other; HI
+			       * comes first in _llseek alone. Each kept as 32 unsigned bits */
+	FRZ_ARG_PGOFF,        /* ULONG, an offset in units of 4096 bytes (mmap2) */
+	FRZ_ARG_FD,           /* may be -1 or not open */
+	FRZ_ARG_DIRFD,        /* the directory for the path argument right behind it, or AT_FDCWD (-100) */
+	FRZ_ARG_PATH,         /* NUL-terminated path; relative to the DIRFD before it, else to the cwd.
+			       * NULL or "" with a DIRFD: that fd's own file */
+	FRZ_ARG_STR,          /* another NUL-terminated string; may be NULL */
+	FRZ_ARG_STRV,         /* NULL-terminated vector of strings; pointers of frz_abi_ptr() bytes */
 	FRZ_ARG_BUF_IN,       /* read by the kernel; param: slot of the length */
-	FRZ_ARG_BUF_OUT,      /* written by the kernel; length is what was returned */
+	FRZ_ARG_BUF_OUT,      /* written by the kernel; length is what was returned; param as before */
+	/* pointers and sizes in these have frz_abi_ptr() bytes too */
 	FRZ_ARG_IOV_IN, FRZ_ARG_IOV_OUT,    /* struct iovec[]; param: slot of the count */
 	FRZ_ARG_MSG_IN, FRZ_ARG_MSG_OUT,    /* struct msghdr */
-	FRZ_ARG_MMSG_IN, FRZ_ARG_MMSG_OUT,  /* struct mmsghdr[]; param: slot of the count */
+	/* struct mmsghdr[]; param: slot of the count. The call returns a count of messages: their
+	 * msg_len, as many as returned, are kept as NUMS of this slot, and add up to the bytes. */
+	FRZ_ARG_MMSG_IN, FRZ_ARG_MMSG_OUT,
 	FRZ_ARG_ADDR_IN,      /* sockaddr; param: slot of its length */
 	FRZ_ARG_ADDR_OUT,     /* sockaddr; param: slot of the pointer to its length */
 	FRZ_ARG_FD2_OUT,      /* int[2] stored by the kernel */
 	FRZ_ARG_FLAGS,        /* param: flag set, shown symbolically */
 	FRZ_ARG_ENUM,         /* param: set of names for single values */
-	FRZ_ARG_MODE,         /* permission bits, shown in octal */
-	FRZ_ARG_NUMS_IN,      /* small structure read at entry; param: its name in describe.c/capture */
-	FRZ_ARG_NUMS_OUT,     /* the same, read at exit */
+	FRZ_ARG_MODE,         /* permission bits (and type bits: mknod), shown in octal */
+	FRZ_ARG_DEV,          /* dev_t as the kernel takes it, shown major:minor */
+	FRZ_ARG_ID16,         /* i386: 16-bit uid or gid, 65535 is -1 */
+	FRZ_ARG_NUMS_IN,      /* small structure read at entry; param: for frz_numsdef() */
+	FRZ_ARG_NUMS_OUT,     /* the same, read at exit when the call succeeded */
+	FRZ_ARG_IOCBS,        /* io_submit: vector of pointers to struct iocb (frz_iocb_def()); param:
+			       * slot of the count. NUMS: the members of each, one after the other */
+	FRZ_ARG_BYCMD,        /* depends on the command in slot param: ask frz_argdef() */
 };
 
 enum frz_retkind {
@@ -83,8 +99,9 @@ enum frz_effect {
 	FRZ_FX_TRUNCATE,    /* the PATH or FD argument's file is cut */
 	FRZ_FX_OPEN,        /* may carry O_TRUNC, O_CREAT */
 	FRZ_FX_CRED,        /* changes credentials */
+	FRZ_FX_CWD,         /* changes the working directory, the root or the mounts seen */
 	FRZ_FX_PRCTL, FRZ_FX_PTRACE, FRZ_FX_IOCTL,
-	FRZ_FX_MMAP, FRZ_FX_MUNMAP, FRZ_FX_MPROTECT,
+	FRZ_FX_MMAP, FRZ_FX_MUNMAP, FRZ_FX_MPROTECT, FRZ_FX_MREMAP,
 	FRZ_FX_AFFINITY,    /* looks at or sets where it runs: sched_*affinity, getcpu */
 	FRZ_FX_URING_SETUP, FRZ_FX_URING_ENTER, FRZ_FX_URING_REGISTER,
 	FRZ_FX_RESTART,     /* restart_syscall */
@@ -93,18 +110,20 @@ enum frz_effect {
 struct frz_argdef {
 	const char *name;
 	uint8_t kind;       /* frz_argkind */
-	int8_t param;       /* slot, or flag set number (flags.h); -1 none */
+	int16_t param;      /* slot, flag set (flags.h) or structure (frz_numsdef); -1 none */
 };
 
 struct frz_sysent {
 	const char *name;
-	uint16_t id;        /* index in the table; the same for all ABIs of one row */
+	uint16_t id;        /* index in the table; the same for all ABIs of one row. A name may
+			     * have several rows, for ABIs with another argument layout */
 	uint16_t classes;   /* frz_class bits */
 	uint8_t ret;        /* frz_retkind */
 	uint8_t effect;     /* frz_effect */
 	uint8_t nargs;
 	int8_t read_slot;   /* fd argument that bytes (the return value) are read from; -1 none */
-	int8_t write_slot;  /* likewise written to */
+	int8_t write_slot;  /* likewise written to; the same as read_slot (vmsplice): which of the
+			     * two depends on how the fd was opened */
 	bool counted;       /* the kernel counts these bytes in rchar / wchar (proc_pid_io(5)) */
 	struct frz_argdef arg[6];
 };
@@ -112,10 +131,69 @@ struct frz_sysent {
 extern const struct frz_sysent frz_sysents[];
 extern const unsigned frz_sysents_n;
 
+/* i386: numbers from here on stand for socketcall(2) calls: FRZ_NR_SOCKETCALL + call. The
+ * kernel never uses them; frz_call_number() makes them, and records hold them. */
+#define FRZ_NR_SOCKETCALL 0x8000u
+/* Every number that a kernel answers to is below this. */
+#define FRZ_NR_MAX 1024u
+
 /* NULL when the table has no such number. x32 numbers come without bit 30. */
 const struct frz_sysent *frz_sysent(enum frz_abi abi, uint32_t nr);
-/* Number of the named call on an ABI, -1 if it has none there. */
+/* Number of the named call on an ABI, -1 if it has none there; FRZ_NR_SOCKETCALL and up when
+ * it can only be made through socketcall(2). */
 int frz_sysnum(enum frz_abi abi, const char *name);
+/* Some i386 calls pass their arguments as an array of 32-bit words in memory: socketcall(2),
+ * the oldest mmap(2) and select(2). Returns how many words to read, 0: arguments are in the
+ * registers. *slot: the register argument that points at them. *nr becomes the number to
+ * record; where the array cannot be read, record the call as it came. */
+unsigned frz_call_number(enum frz_abi abi, uint32_t *nr, const uint64_t arg[6], unsigned *slot);
+/* What argument `slot` is, BYCMD resolved by the arguments given. Never NULL for slot < nargs. */
+const struct frz_argdef *frz_argdef(const struct frz_sysent *e, unsigned slot, const int64_t arg[6]);
+/* Whether a call that succeeded with these arguments returned a new fd: more than
+ * FRZ_RET_FD, as fcntl, bpf, seccomp and ioctl may do so too. */
+bool frz_returns_fd(const struct frz_sysent *e, const int64_t arg[6]);
+
+#define FRZ_NUMS_MAX   12   /* members of one structure */
+#define FRZ_NUMS_ELEMS 64   /* structures of an array that are kept; more: FRZ_A_CUT */
+#define FRZ_COUNT_RET  (-2)
+
+struct frz_member {
+	const char *name;       /* NULL: padding */
+	uint8_t size[4];        /* bytes, by enum frz_abi; 0: not there */
+	bool is_signed;
+	uint8_t kind;           /* how it is shown: LONG ULONG HEX MODE FD FLAGS ENUM of frz_argkind */
+	int16_t param;          /* flag set */
+};
+
+struct frz_numsdef {
+	const char *name;
+	int8_t len_slot;        /* argument with the length of the caller's structure; -1 none */
+	int8_t count_slot;      /* argument with the number of them; FRZ_COUNT_RET; -1: one */
+	uint8_t nfields;        /* entries of field[], padding included */
+	uint8_t nmembers;       /* without the padding: what a NUMS attachment has per structure */
+	const struct frz_member *field;
+};
+
+/* The structure of a NUMS_IN or NUMS_OUT argument, NULL when param is none. */
+const struct frz_numsdef *frz_numsdef(int param);
+const struct frz_numsdef *frz_iocb_def(void);
+/* Bytes of one structure in memory. */
+size_t frz_nums_size(const struct frz_numsdef *def, enum frz_abi abi);
+/* Takes the members of one structure out of `len` bytes of it; members that do not lie
+ * wholly within them are left out, and so are all behind. Returns their number. */
+unsigned frz_nums_take(const struct frz_numsdef *def, enum frz_abi abi, const void *mem, size_t len,
+                       int64_t out[FRZ_NUMS_MAX]);
+
+/* Bytes of a pointer, and of size_t, in structures of an ABI: 4 on i386 and x32. */
+static inline unsigned frz_abi_ptr(enum frz_abi abi)
+{
+	return abi == FRZ_ABI_I386 || abi == FRZ_ABI_X32 ? 4 : 8;
+}
+
+/* A register's value as an argument of that kind has it: cut to its width on the ABI, with
+ * its sign. kind is never BYCMD. */
+int64_t frz_arg_value(enum frz_abi abi, enum frz_argkind kind, uint64_t reg);
+
 /* Class bits of "file", "desc", ... or "all"; 0: no such class. */
 unsigned frz_class_by_name(const char *name);
 const char *frz_abi_name(enum frz_abi abi);     /* "x86_64", "i386", "x32", "aarch64" */
