@@ -175,7 +175,9 @@ fortify = $(if $(or $(SANITIZE),$(findstring FORTIFY,$(CFLAGS) $(CPPFLAGS))),,$(
 HARDEN_CFLAGS = $(if $(filter 1,$(HARDEN)),-fstack-protector-strong -fstack-clash-protection \
                 $(fortify) $(if $(filter x86_64-% i%86-%,$(MACHINE)),-fcf-protection) \
                 $(if $(filter aarch64-%,$(MACHINE)),-mbranch-protection=standard))
-HARDEN_LDFLAGS = $(if $(filter 1,$(HARDEN)),-Wl,-z,relro,-z,now,-z,noexecstack)
+# a comma within $(if) would end the argument
+HARDEN_LDFLAGS_1 = -Wl,-z,relro,-z,now,-z,noexecstack
+HARDEN_LDFLAGS = $(HARDEN_LDFLAGS_$(HARDEN))
 
 SAN_FLAGS = $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer)
 
