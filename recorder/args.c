@@ -19,46 +19,40 @@
 #define LIST_STRINGS  1024u
 #define LIST_BYTES    (48u << 10)
 #define CONTROL_KEEP  (64u << 10)
-#define MMSG_KEEP     1024u             /* UIO_MAXIOV: the kernel's own limit */
 #define IOV_KEEP      1024u
 
-static bool wide(enum frz_abi abi)
+static enum frz_abi abi_of(const struct tracee *t)
 {
-	return abi == FRZ_ABI_X86_64 || abi == FRZ_ABI_AARCH64;
+	return (enum frz_abi)t->call.abi;
 }
 
-int64_t arg_value(enum frz_abi abi, enum frz_argkind kind, uint64_t raw)
+void args_from_registers(struct pending *p, const uint64_t reg[6])
 {
-	switch (kind) {
-	case FRZ_ARG_INT:
-	case FRZ_ARG_FD:
-	case FRZ_ARG_DIRFD:
-	case FRZ_ARG_ENUM:
-		return (int32_t)raw;
-	case FRZ_ARG_UINT:
-	case FRZ_ARG_OFF_LO:
-	case FRZ_ARG_OFF_HI:
-		return (int64_t)(uint32_t)raw;
-	case FRZ_ARG_MODE:
-		return (int64_t)(raw & 0xffff);
-	case FRZ_ARG_LONG:
-		return wide(abi) || abi == FRZ_ABI_X32 ? (int64_t)raw : (int32_t)raw;
-	case FRZ_ARG_OFF:
-		return (int64_t)raw;
-	default:
-		return abi == FRZ_ABI_I386 ? (int64_t)(uint32_t)raw : (int64_t)raw;
+	const struct frz_sysent *e = p->ent;
+
+	/* commands first, for what the BYCMD arguments are depends on them */
+	for (unsigned i = 0; i < e->nargs; i++)
+		if (e->arg[i].kind != FRZ_ARG_BYCMD)
+			p->arg[i] = frz_arg_value((enum frz_abi)p->abi, e->arg[i].kind, reg[i]);
+	for (unsigned i = 0; i < e->nargs; i++) {
+		p->def[i] = frz_argdef(e, i, p->arg);
+		if (e->arg[i].kind == FRZ_ARG_BYCMD)
+			p->arg[i] = frz_arg_value((enum frz_abi)p->abi, p->def[i]->kind, reg[i]);
 	}
 }
 
+/* Not kept as numbers: addresses whose content is kept, or is of no interest. */
 bool arg_is_kept(enum frz_argkind kind)
 {
 	switch (kind) {
-	case FRZ_ARG_INT: case FRZ_ARG_UINT: case FRZ_ARG_LONG: case FRZ_ARG_ULONG: case FRZ_ARG_HEX:
-	case FRZ_ARG_OFF: case FRZ_ARG_OFF_LO: case FRZ_ARG_OFF_HI: case FRZ_ARG_FD: case FRZ_ARG_DIRFD:
-	case FRZ_ARG_FLAGS: case FRZ_ARG_ENUM: case FRZ_ARG_MODE:
-		return true;
-	default:
+	case FRZ_ARG_NONE: case FRZ_ARG_PATH: case FRZ_ARG_STR: case FRZ_ARG_STRV: case FRZ_ARG_BUF_IN:
+	case FRZ_ARG_BUF_OUT: case FRZ_ARG_IOV_IN: case FRZ_ARG_IOV_OUT: case FRZ_ARG_MSG_IN:
+	case FRZ_ARG_MSG_OUT: case FRZ_ARG_MMSG_IN: case FRZ_ARG_MMSG_OUT: case FRZ_ARG_ADDR_IN:
+	case FRZ_ARG_ADDR_OUT: case FRZ_ARG_FD2_OUT: case FRZ_ARG_NUMS_IN: case FRZ_ARG_NUMS_OUT:
+	case FRZ_ARG_IOCBS: case FRZ_ARG_BYCMD:
 		return false;
+	default:
+		return true;
 	}
 }
 
@@ -108,7 +102,7 @@ int path_dirfd(const struct tracee *t, unsigned path_slot)
 {
 	const struct frz_sysent *ent = t->call.ent;
 
-	if (path_slot > 0 && ent->arg[path_slot - 1].kind == FRZ_ARG_DIRFD)
+	if (path_slot > 0 && path_slot < 7 && ent->arg[path_slot - 1].kind == FRZ_ARG_DIRFD)
 		return (int)t->call.arg[path_slot - 1];
 	return AT_FDCWD;
 }
@@ -149,11 +143,8 @@ static void take_string(struct tracee *t, enum frz_att kind, unsigned slot, uint
 	size_t len;
 	enum mem_str r;
 
-	if (!addr) {
-		if (kind == FRZ_A_PATH)
-			item_fault(t, slot);
+	if (!addr)
 		return;
-	}
 	to = tracee_bytes(t, keep);
 	if (!to)
 		return;
@@ -178,7 +169,7 @@ static void take_path(struct tracee *t, unsigned slot, uint64_t addr)
 
 	take_string(t, FRZ_A_PATH, slot, addr, PATH_KEEP);
 	it = item_path(t, slot);
-	if (!it || (it->len && t->bytes[it->off] == '/'))
+	if (!it || !it->len || t->bytes[it->off] == '/')
 		return;
 	n = resolve_dir(t->tid, path_dirfd(t, slot), dir, sizeof(dir));
 	if (n > 0)
@@ -187,7 +178,7 @@ static void take_path(struct tracee *t, unsigned slot, uint64_t addr)
 
 static void take_strv(struct tracee *t, unsigned slot, uint64_t addr)
 {
-	size_t word = t->call.abi == FRZ_ABI_I386 || t->call.abi == FRZ_ABI_X32 ? 4 : 8;
+	size_t word = frz_abi_ptr(abi_of(t));
 	uint32_t off = t->nbytes, count = 0;
 	bool cut = false, fault = false;
 	struct item *it;
@@ -275,14 +266,12 @@ static void take_data(struct capture *c, struct tracee *t, unsigned slot, uint64
 /* iovec and msghdr in the target's layout. */
 static uint64_t word_at(const struct tracee *t, const uint8_t *p, unsigned index)
 {
-	if (wide((enum frz_abi)t->call.abi))
-		return frz_get64(p + index * 8u);
-	return frz_get32(p + index * 4u);
+	return frz_abi_ptr(abi_of(t)) == 8 ? frz_get64(p + index * 8u) : frz_get32(p + index * 4u);
 }
 
 static size_t word_size(const struct tracee *t)
 {
-	return wide((enum frz_abi)t->call.abi) ? 8 : 4;
+	return frz_abi_ptr(abi_of(t));
 }
 
 static void take_iov(struct capture *c, struct tracee *t, unsigned slot, uint64_t addr, uint64_t count, uint64_t total)
@@ -313,7 +302,7 @@ struct msg { uint64_t name, name_len, iov, iov_count, control, control_len; };
 
 static size_t msg_size(const struct tracee *t)
 {
-	return wide((enum frz_abi)t->call.abi) ? MSG_BYTES_64 : MSG_BYTES_32;
+	return word_size(t) == 8 ? MSG_BYTES_64 : MSG_BYTES_32;
 }
 
 static bool read_msg(const struct tracee *t, uint64_t addr, struct msg *m)
@@ -391,64 +380,119 @@ static void take_msg(struct capture *c, struct tracee *t, unsigned slot, uint64_
 		take_iov(c, t, slot, m.iov, m.iov_count, out ? (uint64_t)ret : UINT64_MAX);
 }
 
-static void add_num(uint8_t *nums, unsigned *n, int64_t v)
+static void add_num(struct tracee *t, int64_t v)
 {
-	frz_put64(nums + 8u * (*n)++, (uint64_t)v);
+	uint8_t *to = tracee_bytes(t, 8);
+
+	if (to) {
+		frz_put64(to, (uint64_t)v);
+		t->nbytes += 8;
+	}
+}
+
+static void nums_done(struct tracee *t, unsigned slot, uint32_t from)
+{
+	struct item *it = tracee_item(t, FRZ_A_NUMS, slot);
+
+	if (it) {
+		it->off = from;
+		it->len = t->nbytes - from;
+	}
 }
 
 /* mmsghdr[]: `done` messages went through; their msg_len add up to the bytes moved. */
 static void take_mmsg(struct capture *c, struct tracee *t, unsigned slot, uint64_t addr, int64_t done, bool out, uint64_t now_ns)
 {
-	size_t step = msg_size(t) + (wide((enum frz_abi)t->call.abi) ? 8 : 4);
-	uint64_t total = 0;
-	uint8_t nums[8], raw[4];
+	size_t size = msg_size(t), step = size + word_size(t);
+	uint8_t lengths[MMSG_KEEP * 8], raw[4];
 	unsigned n = 0;
 
-	for (int64_t i = 0; i < done && i < (int64_t)MMSG_KEEP; i++) {
+	for (int64_t i = 0; i < done && n < MMSG_KEEP; i++) {
 		uint64_t at = addr + (uint64_t)i * step;
 		struct msg m;
 
-		if (!mem_read_all(t->tid, at + msg_size(t), raw, 4) || !read_msg(t, at, &m)) {
+		if (!mem_read_all(t->tid, at + size, raw, 4) || !read_msg(t, at, &m)) {
 			item_fault(t, slot);
 			break;
 		}
-		total += frz_get32(raw);
-		if (i == 0 || out) {
-			if (i == 0)
-				take_addr(t, slot, m.name, m.name_len);
-			take_control(c, t, slot, &m, out, now_ns);
-		}
+		frz_put64(lengths + 8 * n++, frz_get32(raw));
+		if (i == 0)
+			take_addr(t, slot, m.name, m.name_len);
+		take_control(c, t, slot, &m, out, now_ns);
 	}
-	add_num(nums, &n, (int64_t)total);
-	item_bytes(t, FRZ_A_NUMS, slot, nums, n * 8u);
+	item_bytes(t, FRZ_A_NUMS, slot, lengths, n * 8u);
 }
 
-static void take_nums(struct tracee *t, unsigned slot, int param, uint64_t addr)
+static void take_struct(struct tracee *t, const struct frz_numsdef *def, uint64_t addr, size_t len, bool *fault)
+{
+	uint8_t raw[512];
+	int64_t nums[FRZ_NUMS_MAX];
+	unsigned n;
+
+	if (len > sizeof(raw))
+		len = sizeof(raw);
+	if (!mem_read_all(t->tid, addr, raw, len)) {
+		*fault = true;
+		return;
+	}
+	n = frz_nums_take(def, abi_of(t), raw, len, nums);
+	for (unsigned i = 0; i < n; i++)
+		add_num(t, nums[i]);
+}
+
+/* One structure, or as many as its count argument says. */
+static void take_nums(struct tracee *t, unsigned slot, int param, uint64_t addr, int64_t ret)
 {
 	const struct frz_numsdef *def = frz_numsdef(param);
-	uint8_t raw[512], nums[8 * FRZ_NUMS_MAX];
-	size_t at = 0, size;
-	unsigned n = 0;
+	const struct pending *p = &t->call;
+	uint32_t from = t->nbytes;
+	uint64_t count = 1;
+	bool fault = false;
+	size_t size;
 
 	if (!def || !addr)
 		return;
-	size = frz_numsdef_size(def, (enum frz_abi)t->call.abi);
-	if (size > sizeof(raw))
-		size = sizeof(raw);
-	if (!mem_read_all(t->tid, addr, raw, size)) {
+	size = frz_nums_size(def, abi_of(t));
+	if (def->len_slot >= 0 && (uint64_t)p->arg[def->len_slot] < size)
+		size = (size_t)p->arg[def->len_slot];
+	if (def->count_slot == FRZ_COUNT_RET)
+		count = ret > 0 ? (uint64_t)ret : 0;
+	else if (def->count_slot >= 0)
+		count = p->arg[def->count_slot] > 0 ? (uint64_t)p->arg[def->count_slot] : 0;
+	if (count > FRZ_NUMS_ELEMS) {
+		item_cut(t, slot, count);
+		count = FRZ_NUMS_ELEMS;
+	}
+	for (uint64_t i = 0; i < count && !fault; i++)
+		take_struct(t, def, addr + i * size, size, &fault);
+	nums_done(t, slot, from);
+	if (fault)
 		item_fault(t, slot);
-		return;
-	}
-	for (unsigned i = 0; i < def->n; i++) {
-		int64_t v;
-		size_t next = frz_numsdef_get(def, (enum frz_abi)t->call.abi, i, raw, at, &v);
+}
 
-		if (next > size)
-			break;
-		at = next;
-		add_num(nums, &n, v);
+static void take_iocbs(struct tracee *t, unsigned slot, int param, uint64_t addr)
+{
+	const struct frz_numsdef *def = frz_iocb_def();
+	int64_t count = param >= 0 ? t->call.arg[param] : 0;
+	size_t word = word_size(t);
+	uint32_t from = t->nbytes;
+	bool fault = false;
+
+	if (count > FRZ_NUMS_ELEMS) {
+		item_cut(t, slot, (uint64_t)count);
+		count = FRZ_NUMS_ELEMS;
 	}
-	item_bytes(t, FRZ_A_NUMS, slot, nums, n * 8u);
+	for (int64_t i = 0; i < count && !fault; i++) {
+		uint8_t raw[8];
+
+		if (!mem_read_all(t->tid, addr + (uint64_t)i * word, raw, word))
+			fault = true;
+		else
+			take_struct(t, def, word_at(t, raw, 0), frz_nums_size(def, abi_of(t)), &fault);
+	}
+	nums_done(t, slot, from);
+	if (fault)
+		item_fault(t, slot);
 }
 
 void args_at_entry(struct capture *c, struct tracee *t, uint64_t now_ns)
@@ -457,9 +501,9 @@ void args_at_entry(struct capture *c, struct tracee *t, uint64_t now_ns)
 	const struct frz_sysent *ent = p->ent;
 
 	for (unsigned i = 0; i < ent->nargs; i++) {
-		const struct frz_argdef *a = &ent->arg[i];
-		uint64_t v = p->arg[i];
-		uint64_t with = a->param >= 0 && a->param < 6 ? p->arg[a->param] : 0;
+		const struct frz_argdef *a = p->def[i];
+		uint64_t v = (uint64_t)p->arg[i];
+		uint64_t with = a->param >= 0 && a->param < 6 ? (uint64_t)p->arg[a->param] : 0;
 
 		switch (a->kind) {
 		case FRZ_ARG_FD:
@@ -493,7 +537,10 @@ void args_at_entry(struct capture *c, struct tracee *t, uint64_t now_ns)
 			take_addr(t, i, v, (uint32_t)with);
 			break;
 		case FRZ_ARG_NUMS_IN:
-			take_nums(t, i, a->param, v);
+			take_nums(t, i, a->param, v, 0);
+			break;
+		case FRZ_ARG_IOCBS:
+			take_iocbs(t, i, a->param, v);
 			break;
 		default:
 			break;
@@ -507,8 +554,9 @@ void args_at_exit(struct capture *c, struct tracee *t, int64_t ret, uint64_t now
 	const struct frz_sysent *ent = p->ent;
 
 	for (unsigned i = 0; i < ent->nargs; i++) {
-		const struct frz_argdef *a = &ent->arg[i];
-		uint64_t v = p->arg[i];
+		const struct frz_argdef *a = p->def[i];
+		uint64_t v = (uint64_t)p->arg[i];
+		uint64_t with = a->param >= 0 && a->param < 6 ? (uint64_t)p->arg[a->param] : 0;
 		uint8_t raw[8];
 
 		/* the count of a sendmmsg is known only now, even when its messages were read before */
@@ -521,7 +569,7 @@ void args_at_exit(struct capture *c, struct tracee *t, int64_t ret, uint64_t now
 			break;
 		case FRZ_ARG_IOV_OUT:
 			if (c->o->snap)
-				take_iov(c, t, i, v, a->param >= 0 ? p->arg[a->param] : 0, (uint64_t)ret);
+				take_iov(c, t, i, v, with, (uint64_t)ret);
 			break;
 		case FRZ_ARG_MSG_OUT:
 			take_msg(c, t, i, v, true, ret, now_ns);
@@ -533,7 +581,7 @@ void args_at_exit(struct capture *c, struct tracee *t, int64_t ret, uint64_t now
 			take_mmsg(c, t, i, v, ret, true, now_ns);
 			break;
 		case FRZ_ARG_ADDR_OUT:
-			if (a->param >= 0 && p->arg[a->param] && mem_read_all(t->tid, p->arg[a->param], raw, 4))
+			if (with && mem_read_all(t->tid, with, raw, 4))
 				take_addr(t, i, v, frz_get32(raw));
 			break;
 		case FRZ_ARG_FD2_OUT:
@@ -553,7 +601,7 @@ void args_at_exit(struct capture *c, struct tracee *t, int64_t ret, uint64_t now
 			}
 			break;
 		case FRZ_ARG_NUMS_OUT:
-			take_nums(t, i, a->param, v);
+			take_nums(t, i, a->param, v, ret);
 			break;
 		default:
 			break;

@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 
 #include "control.h"
+#include "mem.h"
 
 /* Returned to ptrace at the exit stop, never to the program; include/linux/errno.h of the kernel. */
 #define ERESTARTSYS           512
@@ -31,13 +32,32 @@ void capture_free(struct capture *c)
 	free(c);
 }
 
+/* i386's socketcall(2) and the like: the true call and its arguments stand in memory. */
+static uint32_t unpack_call(struct tracee *t, enum frz_abi abi, uint32_t nr, uint64_t reg[6])
+{
+	uint32_t inner = nr;
+	unsigned slot, words = frz_call_number(abi, &inner, reg, &slot);
+	uint8_t raw[6 * 4];
+
+	if (!words || words > 6 || !mem_read_all(t->tid, reg[slot], raw, words * 4))
+		return nr;
+	for (unsigned i = 0; i < words; i++)
+		reg[i] = frz_get32(raw + i * 4);
+	return inner;
+}
+
 static void on_entry(void *arg, struct tracee *t, enum frz_abi abi, uint32_t nr, const uint64_t arg6[6], uint64_t now_ns)
 {
 	struct capture *c = arg;
 	struct pending *p = &t->call;
-	const struct frz_sysent *ent = frz_sysent(abi, nr);
-	bool restart = ent && ent->effect == FRZ_FX_RESTART && p->restart_of;
+	uint64_t reg[6];
+	const struct frz_sysent *ent;
+	bool restart;
 
+	memcpy(reg, arg6, sizeof(reg));
+	nr = unpack_call(t, abi, nr, reg);
+	ent = frz_sysent(abi, nr);
+	restart = ent && ent->effect == FRZ_FX_RESTART && p->restart_of;
 	if (p->active)          /* its exit was not seen: cannot be, but never lose a row over it */
 		capture_call(c, t, 0, FRZ_C_NO_RETURN, now_ns);
 	p->active = true;
@@ -63,11 +83,10 @@ static void on_entry(void *arg, struct tracee *t, enum frz_abi abi, uint32_t nr,
 	}
 	if (!ent) {
 		for (unsigned i = 0; i < 6; i++)
-			p->arg[i] = arg6[i];
+			p->arg[i] = (int64_t)reg[i];
 		return;
 	}
-	for (unsigned i = 0; i < ent->nargs; i++)
-		p->arg[i] = (uint64_t)arg_value(abi, ent->arg[i].kind, arg6[i]);
+	args_from_registers(p, reg);
 	if (ent->effect == FRZ_FX_MMAP && (p->arg[3] & MAP_ANONYMOUS) && !c->o->anonymous) {
 		p->wanted = false;      /* concerns no file; as launch mode's filter has it */
 		p->ent = NULL;
@@ -156,7 +175,7 @@ static void put_fd(struct emit *e, struct frz_buf *b, const struct item *it)
 
 static void put_nums(struct frz_buf *b, const struct tracee *t, const struct item *it)
 {
-	uint8_t room[64 * FRZ_VARINT_MAX];
+	uint8_t room[MMSG_KEEP * FRZ_VARINT_MAX];
 	struct frz_buf v = { .p = room, .cap = sizeof(room) };
 
 	for (uint32_t i = 0; i + 8 <= it->len; i += 8)
@@ -234,14 +253,11 @@ static struct fdent *bind_returned(struct capture *c, struct tracee *t, int64_t 
 	enum frz_bind_how how;
 	const struct fdent *parent;
 
-	if (!p->ent || ret < 0 || ret > INT32_MAX)
+	if (!p->ent || ret < 0 || ret > INT32_MAX || !frz_returns_fd(p->ent, p->arg))
 		return NULL;
-	if (p->ent->ret != FRZ_RET_FD && p->ent->effect != FRZ_FX_DUP &&
-	    !(p->ent->effect == FRZ_FX_FCNTL && (p->arg[1] == 0 || p->arg[1] == 1030)))
-		return NULL;    /* 0 F_DUPFD, 1030 F_DUPFD_CLOEXEC */
 	how = returned_how(t);
 	parent = how == FRZ_B_DUP ? item_fd(t, 0) : NULL;
-	if (how == FRZ_B_DUP && (int64_t)p->arg[0] == ret)
+	if (how == FRZ_B_DUP && p->arg[0] == ret)
 		return fd_entry(c, t, (int)ret, now_ns);        /* dup2(n, n) */
 	return fd_new(c, t, (int)ret, how, parent, now_ns);
 }
@@ -288,12 +304,13 @@ void capture_call(struct capture *c, struct tracee *t, int64_t ret, uint32_t fla
 		mask = 0x3f;
 	else
 		for (unsigned i = 0; i < p->ent->nargs; i++)
-			if (arg_is_kept(p->ent->arg[i].kind))
+			if (arg_is_kept(p->def[i]->kind) &&
+			    !(p->def[i]->kind == FRZ_ARG_LEN && !(flags & FRZ_C_NO_RETURN) && p->arg[i] == ret))
 				mask |= 1u << i;
 	frz_buf_varint(b, mask);
 	for (unsigned i = 0; i < 6; i++)
 		if (mask & 1u << i)
-			frz_buf_zigzag(b, (int64_t)p->arg[i]);
+			frz_buf_zigzag(b, p->arg[i]);
 	put_items(c->emit, b, t);
 	if (got) {
 		emit_bind(c->emit, got);

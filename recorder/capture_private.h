@@ -15,8 +15,9 @@ struct capture {
 };
 
 /* ---- args.c ---- */
-/* The argument as its kind says, sign- or zero-extended. */
-int64_t arg_value(enum frz_abi abi, enum frz_argkind kind, uint64_t raw);
+#define MMSG_KEEP 1024u         /* messages of one call: UIO_MAXIOV, the kernel's own limit */
+/* Sets p->arg and p->def. */
+void args_from_registers(struct pending *p, const uint64_t reg[6]);
 bool arg_is_kept(enum frz_argkind kind);        /* stands in the record as a number */
 void args_at_entry(struct capture *c, struct tracee *t, uint64_t now_ns);
 void args_at_exit(struct capture *c, struct tracee *t, int64_t ret, uint64_t now_ns);

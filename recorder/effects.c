@@ -267,7 +267,7 @@ static struct fdent *first_fd(const struct tracee *t)
 
 static void close_range_done(struct capture *c, struct tracee *t, uint64_t now_ns)
 {
-	uint64_t lo = (uint32_t)t->call.arg[0], hi = (uint32_t)t->call.arg[1], flags = t->call.arg[2];
+	uint64_t lo = (uint32_t)t->call.arg[0], hi = (uint32_t)t->call.arg[1], flags = (uint64_t)t->call.arg[2];
 	struct ending x;
 
 	if (flags & CLOSE_RANGE_UNSHARE_FLAG)

@@ -114,6 +114,21 @@ static void put_mapping(void *arg, const struct proc_mapping *m)
 	emit_commit(x->c->emit);
 }
 
+/* Of clone(2) its argument, of clone3(2) the first member of its structure; 0 for fork. */
+static uint64_t clone_flags_of(const struct tracee *parent)
+{
+	const struct pending *p = &parent->call;
+
+	if (!p->active || !p->ent || p->ent->effect != FRZ_FX_CLONE || !p->ent->nargs)
+		return 0;
+	if (p->def[0]->kind != FRZ_ARG_NUMS_IN)
+		return (uint64_t)p->arg[0];
+	for (uint32_t i = 0; i < parent->nitems; i++)
+		if (parent->items[i].kind == FRZ_A_NUMS && parent->items[i].len >= 8)
+			return frz_get64(parent->bytes + parent->items[i].off);
+	return 0;
+}
+
 void life_born(void *arg, struct tracee *t, enum frz_born how, struct tracee *parent, uint64_t now_ns)
 {
 	struct capture *c = arg;
@@ -128,9 +143,7 @@ void life_born(void *arg, struct tracee *t, enum frz_born how, struct tracee *pa
 		bool thread = parent->proc == p;
 
 		memcpy(t->comm, parent->comm, sizeof(t->comm));
-		if (parent->call.active && parent->call.ent && parent->call.ent->effect == FRZ_FX_CLONE &&
-		    parent->call.ent->nargs)
-			clone_flags = parent->call.arg[0];
+		clone_flags = clone_flags_of(parent);
 		if (same_files(t->tid, parent->tid, thread)) {
 			t->fds = parent->fds;
 			fdtable_use(t->fds);

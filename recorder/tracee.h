@@ -53,7 +53,8 @@ struct pending {
 	uint32_t nr;
 	const struct frz_sysent *ent;   /* NULL: not in the table */
 	uint64_t entry_ns;
-	uint64_t arg[6];
+	int64_t arg[6];                 /* as frz_arg_value() has them */
+	const struct frz_argdef *def[6];        /* BYCMD resolved; set up to ent->nargs */
 };
 
 enum tracee_state {
