@@ -22,7 +22,8 @@ static const struct {
 	{ "desc", FRZ_CL_DESC },       { "io", FRZ_CL_IO },	      { "net", FRZ_CL_NET },
 	{ "process", FRZ_CL_PROCESS }, { "memory", FRZ_CL_MEMORY },   { "other", FRZ_CL_OTHER },
 };
-#define NCLASSES (sizeof(classes) / sizeof(classes[0]))
+#define PREFIX_MIN 3
+#define NCLASSES   (sizeof(classes) / sizeof(classes[0]))
 
 bool recordset_init(struct recordset *s)
 {
@@ -84,6 +85,9 @@ static void closer(struct closest *c, const char *word, size_t len, const char *
 {
 	unsigned d = distance(word, len, candidate, strlen(candidate), c->d - 1);
 
+	/* a word cut short (pread for pread64) is better than one misspelt (read) */
+	if (len >= PREFIX_MIN && !strncmp(candidate, word, len))
+		d = 0;
 	if (d < c->d) {
 		c->d = d;
 		c->word = candidate;

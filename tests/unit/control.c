@@ -73,7 +73,7 @@ static struct scene *play(void (*fn)(char *out))
 	}
 	for (unsigned ms = 0; waitpid(pid, &s->status, WUNTRACED | WNOHANG) != pid; ms++) {
 		usleep(1000);
-		if (ms == 60000) {
+		if (ms == 20000) {
 			diag("a scene hangs");
 			kill(pid, SIGKILL);
 		}
