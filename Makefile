@@ -101,6 +101,7 @@ UNIT_COMMON = \
 	bytes \
 	block \
 	segment \
+	casefile \
 	record \
 	crc32c \
 
