@@ -60,6 +60,22 @@ COMMON_SRC = \
 	common/sysent.c \
 
 RECORDER_SRC = \
+	recorder/session.c \
+	recorder/engine.c \
+	recorder/attach.c \
+	recorder/launch.c \
+	recorder/filter.c \
+	recorder/lockdown.c \
+	recorder/tracee.c \
+	recorder/fdtable.c \
+	recorder/resolve.c \
+	recorder/mem.c \
+	recorder/emit.c \
+	recorder/capture.c \
+	recorder/args.c \
+	recorder/effects.c \
+	recorder/lifecycle.c \
+	recorder/verbose.c \
 	recorder/placement.c \
 	recorder/guardian.c \
 	recorder/affinity.c \
