@@ -133,6 +133,10 @@ UNIT_RECORDER = \
 
 UNIT_ANALYZER = \
 
+# tests/tamper/NAME.c: what can be done to a case, done to it
+TAMPER = \
+	tamper \
+
 # tests/targets/NAME.c: programs to be traced, linked with nothing of ours
 TARGETS = \
 	io \
@@ -226,6 +230,7 @@ GEN          = $(patsubst %,$(BUILD)/gen/%.inc,$(COMMON_GEN))
 .SECONDARY: $(GEN)
 UNIT         = $(UNIT_COMMON) $(UNIT_RECORDER) $(UNIT_ANALYZER)
 UNIT_BIN     = $(patsubst %,$(BUILD)/unit/%,$(UNIT))
+TAMPER_BIN   = $(patsubst %,$(BUILD)/tamper/%,$(TAMPER))
 TARGET_BIN   = $(patsubst %,$(BUILD)/targets/%,$(TARGETS))
 FUZZ_BIN     = $(patsubst %,$(BUILD)/fuzz/%,$(FUZZERS))
 BENCH_BIN    = $(patsubst %,$(BUILD)/bench/%,$(BENCH))
@@ -286,6 +291,9 @@ $(patsubst %,$(BUILD)/unit/%,$(UNIT_RECORDER)): $(BUILD)/unit/%: $(BUILD)/obj/te
 $(patsubst %,$(BUILD)/unit/%,$(UNIT_ANALYZER)): $(BUILD)/unit/%: $(BUILD)/obj/tests/unit/%.o $(BUILD)/libanalyzer.a $(BUILD)/libcommon.a
 	$(call link) $(COMMON_LIBS) $(SQLITE_LIBS) $(LDLIBS)
 
+$(TAMPER_BIN): $(BUILD)/tamper/%: $(BUILD)/obj/tests/tamper/%.o $(BUILD)/libcommon.a
+	$(call link) $(COMMON_LIBS) $(LDLIBS)
+
 # Targets are traced, not tested: no sanitizer in them, which would do IO of its own.
 $(TARGET_BIN): $(BUILD)/targets/%: tests/targets/%.c $(BUILD)/flags
 	$(call say,CC,$<)mkdir -p $(@D) && $(CC) -std=gnu11 -D_GNU_SOURCE= -O1 -g $(WARN) -pthread -MMD -MP -MF $@.d -o $@ $<
@@ -297,7 +305,7 @@ $(BENCH_BIN): $(BUILD)/bench/%: tests/bench/%.c $(BUILD)/flags
 $(FUZZ_BIN): $(BUILD)/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(if $(FUZZER),,$(BUILD)/obj/tests/fuzz/main.o) $(BUILD)/libcommon.a
 	$(call link) $(if $(FUZZER),-fsanitize=fuzzer) $(COMMON_LIBS) $(LDLIBS)
 
-check-programs: all $(UNIT_BIN) $(TARGET_BIN) $(FUZZ_BIN)
+check-programs: all $(UNIT_BIN) $(TAMPER_BIN) $(TARGET_BIN) $(FUZZ_BIN)
 
 # A relative BUILD is made absolute, because tests change directory.
 test_env = BUILD='$(abspath $(BUILD))' FREC='$(abspath $(BUILD))/frec' \
@@ -305,7 +313,7 @@ test_env = BUILD='$(abspath $(BUILD))' FREC='$(abspath $(BUILD))/frec' \
            FREC_MUST_WORK='$(FREC_MUST_WORK)' LC_ALL=C.UTF-8 TZ=UTC0 \
            PYTHONDONTWRITEBYTECODE=1
 
-CHECKS = $(if $(TESTS),$(TESTS),$(UNIT_BIN) $(SCRIPT_TESTS))
+CHECKS = $(if $(TESTS),$(TESTS),$(UNIT_BIN) $(TAMPER_BIN) $(SCRIPT_TESTS))
 
 check: check-programs
 	$(Q)$(test_env) $(PROVE) --exec '' $(PROVEFLAGS) $(CHECKS)
