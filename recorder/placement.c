@@ -30,8 +30,8 @@
 #define COLD_TICKS      3u
 #define TICK_NS         10000000u
 #define IDLE_TICK_NS    25000000        /* of the timer */
-#define ALONE_NS        100000u         /* CPU time per stop of the only pinned thread */
-#define TOGETHER_NS     8000u           /* of each of several */
+#define ALONE_NS        100000u         /* CPU time per stop of the only pinned thread, others stop, too */
+#define TOGETHER_NS     12000u          /* of each of several */
 #define RETRY_NS        200000000u      /* until a thread that computes is measured again */
 #define ASK_NS          100000000u      /* unpinned after it asked; doubles each time */
 #define ASK_DOUBLINGS   7u
@@ -68,6 +68,10 @@ struct placement {
 	struct pin *pins[GUARDIAN_PINS];
 	unsigned npins;
 	uint64_t tick_ns, embargo_ns, spin_until_ns;
+	const struct placement_thread *free_one;        /* hot, and left alone; only compared */
+	uint64_t free_until_ns;
+	uint64_t stops, tick_stops;     /* of all; at the last tick */
+	bool others;                    /* stopped since the tick before, beside the pinned ones */
 };
 
 static uint64_t clock_ns(void)
@@ -245,6 +249,8 @@ static bool pin_thread(struct placement *p, pid_t tid, struct placement_thread *
 	t->pinned = pin;
 	if (p->npins == 1) {
 		p->tick_ns = now;
+		p->tick_stops = p->stops;
+		p->others = false;
 		stopwait_arm(p->timer, IDLE_TICK_NS, IDLE_TICK_NS);
 	}
 	tell(p, tid, true, &pin->old, &p->one);
@@ -260,9 +266,21 @@ no:
 
 /* ---- hot and cold ---- */
 
-static uint64_t cpu_limit(unsigned pinned)
+/* CPU time per stop that a pinned thread may take. One beside another that is hot and free is
+ * not alone either: the tracer would be away from that one, on a busy CPU. */
+static uint64_t cpu_limit(const struct placement *p, const struct placement_thread *t, unsigned pinned,
+                          uint64_t now)
 {
-	return pinned > 1 ? TOGETHER_NS : ALONE_NS;
+	if (pinned > 1 || (now < p->free_until_ns && p->free_one != t))
+		return TOGETHER_NS;
+	return p->others ? ALONE_NS : UINT32_MAX;
+}
+
+static void leave_alone(struct placement *p, struct placement_thread *t, uint64_t now)
+{
+	t->not_before_ns = now + RETRY_NS;
+	p->free_until_ns = now + 2 * RETRY_NS;
+	p->free_one = t;
 }
 
 static void look_again(struct placement *p, struct pin *pin, uint64_t now, uint64_t elapsed)
@@ -276,8 +294,8 @@ static void look_again(struct placement *p, struct pin *pin, uint64_t now, uint6
 		used = cpu_ns - pin->cpu_ns;
 		pin->cpu_ns = cpu_ns;
 	}
-	if (used > cpu_limit(p->npins) * (stops ? stops : 1)) {
-		pin->thread->not_before_ns = now + RETRY_NS;
+	if (used > cpu_limit(p, pin->thread, p->npins, now) * (stops ? stops : 1)) {
+		leave_alone(p, pin->thread, now);
 		unpin(p, pin);
 	} else if (pin->cold >= COLD_TICKS) {
 		unpin(p, pin);
@@ -286,11 +304,15 @@ static void look_again(struct placement *p, struct pin *pin, uint64_t now, uint6
 
 static void tick(struct placement *p, uint64_t now)
 {
-	uint64_t elapsed = now - p->tick_ns;
+	uint64_t elapsed = now - p->tick_ns, others = p->stops - p->tick_stops;
 
 	p->tick_ns = now;
+	p->tick_stops = p->stops;
 	if (p->mode == PLACE_COLOCATE)
 		return;
+	for (unsigned i = 0; i < p->npins; i++)
+		others -= p->pins[i]->thread->stops - p->pins[i]->stops;
+	p->others = others > 0;
 	for (unsigned i = p->npins; i-- > 0;)
 		look_again(p, p->pins[i], now, elapsed);
 	if (p->npins)
@@ -330,8 +352,8 @@ static void consider(struct placement *p, pid_t tid, struct placement_thread *t,
 	used = cpu_ns - t->cpu_ns;
 	t->cpu_ns = cpu_ns;
 	t->state &= (uint8_t)~MEASURING;
-	if (used > cpu_limit(p->npins + 1) * WINDOW)
-		t->not_before_ns = now + RETRY_NS;
+	if (used > cpu_limit(p, t, p->npins + 1, now) * WINDOW)
+		leave_alone(p, t, now);
 	else if (!pin_thread(p, tid, t, now))
 		cannot(t, now);
 }
@@ -361,6 +383,7 @@ void placement_stop(struct placement *p, pid_t tid, struct placement_thread *t, 
 	struct pin *pin = t->pinned;
 
 	t->stops++;
+	p->stops++;
 	if (p->npins && now_ns - p->tick_ns >= TICK_NS) {
 		tick(p, now_ns);
 		pin = t->pinned;

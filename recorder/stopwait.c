@@ -13,9 +13,12 @@
  * is pending leaves no trace of its own. But then that signal is taken after the stop, and taking
  * one sets `dirty`, as does every status. Only a sweep clears it: waitpid(-1, WNOHANG) that
  * finds nothing, and so would have found whoever stopped before it. While dirty a timer
- * makes a sweep due every SWEEP_NS; while sweeps find something there is one before
- * every sleep. A siginfo that could not be allocated (si_pid 0) calls for a sweep at once. Going
- * over to by_name starts dirty, after the flag of the disposition was changed.
+ * makes sweeps due; so such a stop waits SWEEP_MIN_NS to SWEEP_MAX_NS at the most, and less
+ * when the thread stopped lately, for then it is asked by name. A siginfo that could not be
+ * allocated (si_pid 0) calls for a sweep at once. Going over to by_name starts with one,
+ * after the disposition was changed. A sweep meets the tracees' kernel structures cold, at
+ * about 0.1 us each, and each stop that it finds costs it a walk: it is no way to wait, and
+ * the timer's period is SWEEP_SHARE times what the last empty one took.
  *
  * None is starved. The kernel hands out whoever is first in its list, and so do we with the
  * threads asked by name: two that stop as fast as they are restarted could hide a third. So
@@ -33,8 +36,10 @@
 #define FEW             48u
 #define FAIR_ONE        32u
 #define FAIR_MIXED      4u
-#define SWEEP_NS        1000000
-#define SKIP_MAX        63u     /* sleeps without a sweep when sweeps find nothing */
+#define SWEEP_MIN_NS    1000000u
+#define SWEEP_MAX_NS    20000000u
+#define SWEEP_SHARE     25u
+#define ASK_FEW         4u      /* recent threads asked by name before a sleep, at least */
 #define FORGET_MISSES   64u
 #define SPIN_NS         60000u  /* about what a sleep and a wake-up on another CPU cost */
 
@@ -106,7 +111,7 @@ static void sweep_timer(struct stopwait *w, bool on)
 	if (w->timer_on == on)
 		return;
 	w->timer_on = on;
-	stopwait_arm(w->timer, on ? SWEEP_NS : 0, on ? SWEEP_NS : 0);
+	stopwait_arm(w->timer, on ? w->sweep_every_ns : 0, on ? w->sweep_every_ns : 0);
 }
 
 void stopwait_count(struct stopwait *w, int delta)
@@ -116,8 +121,10 @@ void stopwait_count(struct stopwait *w, int delta)
 		return;
 	w->by_name = !w->by_name;
 	take_disposition(w->by_name, NULL);
-	w->dirty = w->by_name;
-	w->skip = w->skipped = w->nrecent = 0;
+	w->dirty = w->sweep_now = w->by_name;
+	w->sweep_every_ns = SWEEP_MIN_NS;
+	w->nrecent = 0;
+	w->ask = ASK_FEW;
 	sweep_timer(w, false);
 }
 
@@ -215,11 +222,11 @@ static void remember(struct stopwait *w, pid_t tid)
 	w->recent[i].misses = 0;
 }
 
-/* Asks those that stopped lately, beginning behind the one that answered last. but: not this one,
- * which was only just restarted. */
+/* Asks those that stopped lately, going round: all as long as that finds some, else a few. but: not
+ * this one, which was only just restarted. */
 static pid_t ask_recent(struct stopwait *w, int *status, pid_t but)
 {
-	for (unsigned n = w->nrecent; n > 0; n--) {
+	for (unsigned n = w->nrecent < w->ask ? w->nrecent : w->ask; n > 0; n--) {
 		unsigned i = ++w->next_recent % w->nrecent;
 		pid_t tid = w->recent[i].tid;
 
@@ -229,6 +236,7 @@ static pid_t ask_recent(struct stopwait *w, int *status, pid_t but)
 		tid = waitpid(tid, status, __WALL | WNOHANG);
 		if (tid > 0) {
 			w->recent[i].misses = 0;
+			w->ask = STOPWAIT_RECENT;
 			return tid;
 		}
 		if (tid < 0 || ++w->recent[i].misses >= FORGET_MISSES)
@@ -236,6 +244,7 @@ static pid_t ask_recent(struct stopwait *w, int *status, pid_t but)
 		if (w->nrecent == 0)
 			break;
 	}
+	w->ask = w->ask / 2 > ASK_FEW ? w->ask / 2 : ASK_FEW;
 	return 0;
 }
 
@@ -247,22 +256,27 @@ static bool sweep_is_due(struct stopwait *w)
 			return true;
 		sweep_timer(w, false);
 	}
-	return false;
+	return w->sweep_now;
 }
 
 /* 1: something is held. 0, or -1 with errno: nothing is there. */
 static pid_t sweep(struct stopwait *w)
 {
+	uint64_t start = now_ns(), every;
 	pid_t last = collect(w);
 
-	w->skipped = 0;
-	if (w->nheld) {
-		w->skip = 0;
-		return 1;
+	every = (now_ns() - start) * SWEEP_SHARE;
+	every = every < SWEEP_MIN_NS ? SWEEP_MIN_NS : every > SWEEP_MAX_NS ? SWEEP_MAX_NS : every;
+	if (!w->nheld && (every > 2 * w->sweep_every_ns || 2 * every < w->sweep_every_ns)) {
+		sweep_timer(w, false);
+		w->sweep_every_ns = (uint32_t)every;
 	}
-	w->dirty = false;
-	w->skip = w->skip < SKIP_MAX ? w->skip * 2 + 1 : SKIP_MAX;
-	return last;
+	for (unsigned i = 0; i < w->nheld; i++)
+		remember(w, w->held[i].tid);
+	w->sweep_now = false;
+	if (last <= 0)
+		w->dirty = false;
+	return w->nheld ? 1 : last;
 }
 
 /* Sleeps until a SIGCHLD. 1: *status of *tid. 0: try again. -1: a signal handler ran. */
@@ -284,7 +298,7 @@ static int await_signal(struct stopwait *w, pid_t *tid, int *status)
 	}
 	w->dirty = true;
 	if (si.si_pid <= 0) {
-		w->skipped = w->skip;
+		w->sweep_now = true;
 		return 0;
 	}
 	*tid = waitpid(si.si_pid, status, __WALL | WNOHANG);
@@ -303,7 +317,7 @@ static pid_t next_by_name(struct stopwait *w, int *status)
 
 		if (tid > 0)
 			return tid;
-		if (due || (w->dirty && w->skipped++ >= w->skip)) {
+		if (due) {
 			tid = sweep(w);
 			if (tid != 0)
 				return tid < 0 ? tid : held_next(w, status);

@@ -15,7 +15,7 @@
 #include <time.h>
 
 #define STOPWAIT_HELD   64u     /* collected at once */
-#define STOPWAIT_RECENT 8u      /* threads that are asked by name first */
+#define STOPWAIT_RECENT 64u     /* threads that are asked by name */
 
 struct stopwait {
 	struct { pid_t tid; int status; } held[STOPWAIT_HELD];
@@ -28,7 +28,9 @@ struct stopwait {
 	bool mixed;                     /* of more than one thread */
 	pid_t last;
 	bool dirty;                     /* a stop may be there that no signal will tell of */
-	unsigned skip, skipped;         /* sweeps left out */
+	bool sweep_now;
+	unsigned ask;                   /* how many of recent to ask */
+	uint32_t sweep_every_ns;
 	bool timer_on;
 	timer_t timer;
 	uint64_t waited_ns;             /* how long the wait before took, when spinning */
