@@ -328,11 +328,10 @@ static void exchanged_frames(const struct cb *b)
 
 static void junk_behind(const struct cb *b)
 {
-	static const char *const junk[] = {
-		"j", "\0", "\n",
-		"junk that is longer than a head: "
-		"0123456789012345678901234567890123456789012345678901234567890123456789"
-	};
+	/* as long as a block's head */
+	static const char long_junk[] =
+		"junkjunkjunkjunkjunkjunkjunkjunkjunkjunkjunkjunkjunkjunkjunkjunkjunkjunkjunk";
+	static const char *const junk[] = { "j", "\0", "\n", long_junk };
 	unsigned missed = 0;
 
 	for (size_t i = 0; i < sizeof(junk) / sizeof(junk[0]); i++) {
