@@ -262,6 +262,19 @@ static struct fdent *bind_returned(struct capture *c, struct tracee *t, int64_t 
 	return fd_new(c, t, (int)ret, how, parent, now_ns);
 }
 
+/* What the items and their declarations take at most. */
+static size_t room_for(const struct tracee *t)
+{
+	size_t n = t->nbytes;
+
+	for (uint32_t i = 0; i < t->nitems; i++) {
+		const struct item *it = &t->items[i];
+
+		n += 512 + (it->ent ? it->ent->file.path_len : 0) + (it->file ? it->file->path_len : 0);
+	}
+	return n;
+}
+
 void capture_call(struct capture *c, struct tracee *t, int64_t ret, uint32_t flags, uint64_t now_ns)
 {
 	struct pending *p = &t->call;
@@ -275,7 +288,7 @@ void capture_call(struct capture *c, struct tracee *t, int64_t ret, uint32_t fla
 		tracee_clear_items(t);
 		return;
 	}
-	if (!emit_begin(c->emit, t->nbytes + t->nitems * 512u, t->nitems * 4u)) {
+	if (!emit_begin(c->emit, room_for(t), t->nitems * 4u)) {
 		tracee_clear_items(t);
 		return;
 	}

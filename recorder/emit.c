@@ -24,6 +24,11 @@ struct emit {
 	void *tap_arg;
 	uint32_t segment;
 	unsigned depth;                 /* groups within groups are one */
+	size_t room_bytes;              /* of the group, still unused */
+	unsigned room_records;
+	bool overflow;                  /* the group did not fit: the rest of it is dropped */
+	uint64_t overflow_events;
+	uint64_t last_ns;               /* of the last timed record */
 	bool fresh;                     /* the next record is the first of a segment */
 	uint32_t next_string, next_file;
 	struct known *known;
@@ -110,6 +115,8 @@ bool emit_begin(struct emit *e, size_t bytes, unsigned records)
 		e->known_used = 0;
 	}
 	e->depth = 1;
+	e->room_bytes = need;
+	e->room_records = records + PLAIN_RECORDS;
 	return true;
 }
 
@@ -118,21 +125,33 @@ uint32_t emit_segment(const struct emit *e)
 	return e->segment;
 }
 
-static void put_wrapped(struct emit *e, enum frz_rec type, const struct frz_buf *body, uint64_t mono_ns, uint64_t dur_ns)
+/* e->rec into the writer. False: it does not fit into what was reserved. What a target
+ * makes frec record is bounded, but not by frec's estimate: this is the wall. */
+static bool put_rec(struct emit *e, uint64_t mono_ns, uint64_t dur_ns)
 {
-	e->rec.len = 0;
-	e->rec.full = false;
-	frz_enc_record(&e->rec, type, body);
-	if (e->rec.full || body->full) {
-		/* cannot be: every group reserves what it takes. If it does, it is a loss, not silence. */
-		if (FRZ_REC_EVENT((unsigned)type))
-			writer_lost(e->w, 1);
-		return;
+	if (e->overflow || e->rec.full || e->rec.len > e->room_bytes || e->room_records == 0) {
+		e->overflow = true;
+		return false;
 	}
+	e->room_bytes -= e->rec.len;
+	e->room_records--;
 	writer_put(e->w, e->rec.p, e->rec.len, mono_ns, dur_ns);
 	if (e->tap)
 		e->tap(e->tap_arg, e->rec.p, e->rec.len, mono_ns, dur_ns, e->fresh);
 	e->fresh = false;
+	return true;
+}
+
+static bool put_wrapped(struct emit *e, enum frz_rec type, const struct frz_buf *body, uint64_t mono_ns, uint64_t dur_ns)
+{
+	e->rec.len = 0;
+	e->rec.full = body->full;
+	if (!body->full)
+		frz_enc_record(&e->rec, type, body);
+	if (put_rec(e, mono_ns, dur_ns))
+		return true;
+	e->overflow_events += FRZ_REC_EVENT((unsigned)type);
+	return false;
 }
 
 static uint32_t hash_bytes(const uint8_t *p, size_t n, uint32_t h)
@@ -212,7 +231,8 @@ uint32_t emit_string(struct emit *e, const void *p, size_t n)
 	if (k && k->number)
 		return k->number;
 	body = (struct frz_buf){ .p = (uint8_t *)(uintptr_t)p, .len = n, .cap = n };
-	put_wrapped(e, FRZ_R_STRING, &body, 0, 0);
+	if (!put_wrapped(e, FRZ_R_STRING, &body, 0, 0))
+		return 0;
 	if (k) {
 		k->number = e->next_string;
 		e->known_used++;
@@ -225,10 +245,8 @@ uint32_t emit_string_cut(struct emit *e, const void *p, size_t n, uint64_t true_
 	e->rec.len = 0;
 	e->rec.full = false;
 	frz_enc_string(&e->rec, p, n, true, true_len);
-	writer_put(e->w, e->rec.p, e->rec.len, 0, 0);
-	if (e->tap)
-		e->tap(e->tap_arg, e->rec.p, e->rec.len, 0, 0, e->fresh);
-	e->fresh = false;
+	if (!put_rec(e, 0, 0))
+		return 0;
 	return e->next_string++;
 }
 
@@ -275,7 +293,8 @@ uint32_t emit_file(struct emit *e, const struct fileinfo *fi)
 	k = lookup(e, FRZ_R_FILE, bodyroom, len);
 	if (k && k->number)
 		return k->number;
-	put_wrapped(e, FRZ_R_FILE, &(struct frz_buf){ .p = bodyroom, .len = len, .cap = len }, 0, 0);
+	if (!put_wrapped(e, FRZ_R_FILE, &(struct frz_buf){ .p = bodyroom, .len = len, .cap = len }, 0, 0))
+		return 0;
 	if (k) {
 		k->number = e->next_file;
 		e->known_used++;
@@ -338,7 +357,8 @@ void emit_bind(struct emit *e, struct fdent *ent)
 	frz_buf_varint(&b, ent->parent);
 	frz_buf_zigzag(&b, ent->flags);
 	frz_buf_zigzag(&b, ent->position);
-	put_wrapped(e, FRZ_R_BIND, &b, 0, 0);
+	if (!put_wrapped(e, FRZ_R_BIND, &b, 0, 0))
+		return;
 	ent->segment = e->segment;
 	ent->opening = false;
 }
@@ -365,11 +385,37 @@ struct frz_buf *emit_body(struct emit *e)
 
 void emit_put(struct emit *e, enum frz_rec type, uint64_t mono_ns, uint64_t dur_ns)
 {
+	e->last_ns = mono_ns;
 	put_wrapped(e, type, &e->body, mono_ns, dur_ns);
+}
+
+/* An event whose declarations did not fit into a group is lost, and that is said. */
+static void put_gap(struct emit *e)
+{
+	static const char why[] = "an event larger than a group of records";
+	uint64_t lost = e->overflow_events;
+	struct frz_buf *b;
+	uint32_t s;
+
+	e->overflow = false;
+	e->overflow_events = 0;
+	if (lost)
+		writer_lost(e->w, lost);
+	if (!emit_begin(e, 0, 0))
+		return;
+	s = emit_string(e, why, sizeof(why) - 1);
+	b = emit_body(e);
+	frz_buf_varint(b, lost);
+	frz_buf_varint(b, s);
+	emit_put(e, FRZ_R_GAP, e->last_ns, 0);
+	emit_commit(e);
 }
 
 void emit_commit(struct emit *e)
 {
-	if (--e->depth == 0)
-		writer_commit(e->w);
+	if (--e->depth)
+		return;
+	writer_commit(e->w);
+	if (e->overflow)
+		put_gap(e);
 }
