@@ -48,8 +48,11 @@ static inline void fake_cleanup(void)
 {
 	char *cmd;
 
-	if (asprintf(&cmd, "rm -rf '%s'", fake_dir()) > 0 && system(cmd) != 0)
+	if (asprintf(&cmd, "rm -rf '%s'", fake_dir()) < 0)
+		return;
+	if (system(cmd) != 0)
 		perror("rm");
+	free(cmd);
 }
 
 static inline void fake_remove(const char *path)
