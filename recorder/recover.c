@@ -4,8 +4,9 @@
  * - A live recorder keeps the case locked. Where the file system knows no locks, the pid in
  *   the tail tells whether it lives.
  * - The end of a case is torn when a block or frame is cut short, or when it does not hold
- *   its hashes but the tail still has what stood there: a half is reused only after its
- *   segment was on disk. Any other damage is not for us to cut away.
+ *   its hashes, the recorder's tail is there, and nothing whole follows: a half is reused only
+ *   after its segment was on disk, so what is cut is in the tail. Any other damage is not
+ *   for us to cut away.
  */
 #include "recover.h"
 
@@ -30,6 +31,7 @@
 
 #define LOCK_TRIES   40             /* 50 ms apart: a guardian may outlive its frec by a moment */
 #define CHUNK        (64u << 10)
+#define SMALL_APPEND (64u << 10)    /* a TICK, a RECOVERY, most SEALs */
 
 struct recovery {
 	const char *path;
@@ -121,6 +123,10 @@ static int scan(struct recovery *r)
 	frz_case_close(c);
 	if (!ret && (r->scan == FRZ_E_IO || r->scan == FRZ_E_NOMEM))
 		ret = fail(r, "%s: %s", r->path, r->fault.what);
+	if (!ret && r->head.sealed && r->scan != FRZ_END)
+		ret = fail(r, "%s: is sealed, and what stands behind the seal is damaged: block %" PRIu64
+			   " at offset %" PRIu64 ": %s; nothing was changed", r->path, r->fault.block,
+			   r->fault.offset, r->fault.what);
 	if (!ret && r->head.blocks == 0)
 		ret = fail(r, "%s: there is no whole GENESIS at its start, so there is no case to finish: %s",
 			   r->path, r->fault.what);
@@ -194,6 +200,13 @@ static int read_tail(struct recovery *r)
 	return 0;
 }
 
+/* What does not hold its hashes behind the last whole block: was it on its way to the disk
+ * when the power went? Then there is a tail beside it, and it is no more than one append. */
+static bool unsynced(const struct recovery *r, bool zeros)
+{
+	return !r->no_tail && (zeros || r->t.npending || r->torn_bytes <= SMALL_APPEND);
+}
+
 /* What is behind the last whole block: may it be cut? */
 static int look_at_end(struct recovery *r)
 {
@@ -207,7 +220,7 @@ static int look_at_end(struct recovery *r)
 		if (hash_range(r, r->head.bytes, r->head.file_bytes, &h, &zeros, &later))
 			return -1;
 		frz_sha256_peek(&h, r->torn_sha256);
-		if (later || (r->scan != FRZ_E_TRUNCATED && !zeros && !r->t.npending))
+		if (later || (r->scan != FRZ_E_TRUNCATED && !unsynced(r, zeros)))
 			return fail(r, "%s: block %" PRIu64 " at offset %" PRIu64 ": %s: that is damage and no torn "
 				    "end, so nothing was changed; fanalyze --allow-damaged reads it", r->path,
 				    r->fault.block, r->fault.offset, r->fault.what);

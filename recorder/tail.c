@@ -55,7 +55,8 @@ static bool map(struct tail *t, char *err, size_t cap)
 	void *p = mmap(NULL, t->size, PROT_READ | PROT_WRITE, MAP_SHARED, t->fd, 0);
 
 	if (p == MAP_FAILED) {
-		snprintf(err, cap, "%s: cannot be mapped: %s", t->path, strerror(errno));
+		snprintf(err, cap, "%s: cannot be mapped: %s; another file system may do better", t->path,
+			 strerror(errno));
 		return false;
 	}
 	t->map = p;

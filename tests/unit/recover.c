@@ -19,7 +19,7 @@
 #define GROUP 7
 
 /* The recorder's own account: events committed, as it knows right after each commit. */
-struct account { _Atomic uint64_t committed; _Atomic int ready; };
+struct account { _Atomic uint64_t committed; _Atomic int ready; _Atomic uint64_t synced, unsynced; };
 
 static struct account *account;
 static char err[600];
@@ -430,6 +430,97 @@ static void power_lost(unsigned recorders, unsigned rounds)
 	free(path), free(tail), free(case0), free(tail0);
 }
 
+/* The library's calls come here first; a child can be made to hang in one of them. */
+static unsigned hang_at;
+
+int fdatasync(int fd)
+{
+	struct stat st;
+
+	if (hang_at && --hang_at == 0 && fstat(fd, &st) == 0) {
+		atomic_store(&account->unsynced, (uint64_t)st.st_size);
+		pause();
+	}
+	if (fstat(fd, &st) == 0)
+		atomic_store(&account->synced, (uint64_t)st.st_size);
+	return 0;
+}
+
+/* Power lost between an append and the end of its fdatasync: any pages of it may be missing. */
+static void append_lost(unsigned rounds)
+{
+	char *path = fake_path("append.frz");
+	unsigned good = 0;
+	uint64_t torn = 0;
+
+	for (unsigned i = 0; i < rounds; i++) {
+		uint64_t committed, from, to, at;
+		struct recover_result r;
+		pid_t pid;
+		int fd;
+
+		atomic_store(&account->unsynced, 0);
+		hang_at = 3 + i % 5;    /* GENESIS is synced twice; 3 is the first segment, or a tick */
+		pid = start_recorder(path, WRITER_SYNC_SEGMENT);
+		hang_at = 0;
+		while (!atomic_load(&account->unsynced))
+			usleep(500);
+		usleep(2000);
+		kill(pid, SIGKILL);
+		reap(pid);
+		committed = atomic_load(&account->committed);
+		from = atomic_load(&account->synced);
+		to = atomic_load(&account->unsynced);
+		fd = open(path, O_RDWR);
+		if (i % 3 == 0 && ftruncate(fd, (off_t)(from + rnd((unsigned)(to - from)))))
+			bail_out("ftruncate");
+		for (at = from; i % 3 && at < to; at = (at | 4095) + 1) {
+			uint64_t n = (at | 4095) + 1 < to ? (at | 4095) + 1 - at : to - at;
+			static const uint8_t zero[4096];
+
+			if (rnd(i % 3) == 0 && pwrite(fd, zero, n, (off_t)at) < 0)
+				bail_out("pwrite");
+		}
+		close(fd);
+		if (recover_case(path, &r, err, sizeof err))
+			ok(false, "append lost, round %u: %s", i, err);
+		else
+			good += good_case(path, committed, committed + GROUP, "append lost", i);
+		torn += r.torn_bytes;
+		fake_remove(path);
+	}
+	ok(good == rounds && torn > 0, "%u of %u: an append that did not reach the disk is made again from the tail",
+	   good, rounds);
+	free(path);
+}
+
+static void behind_the_seal(void)
+{
+	char *path = fake_path("sealed.frz");
+	struct recover_result r;
+	uint64_t n, whole;
+	FILE *f;
+
+	kill_recorder(path, WRITER_SYNC_SEGMENT, 0);
+	is_int(recover_case(path, &r, err, sizeof err), 0, "a sealed case");
+	whole = size_of(path);
+	f = fopen(path, "a");
+	fputs("W*M\030 more", f);
+	fclose(f);
+	n = size_of(path);
+	ok(recover_case(path, &r, err, sizeof err) == -1 && size_of(path) == n, "  with something behind it: %s", err);
+	if (truncate(path, (off_t)whole))
+		bail_out("truncate");
+	f = fopen(path, "r+");
+	fseek(f, (long)whole - 20, SEEK_SET);
+	fputc('x', f);
+	fclose(f);
+	n = size_of(path);
+	ok(recover_case(path, &r, err, sizeof err) == -1 && size_of(path) == n, "  with a damaged seal: %s", err);
+	fake_remove(path);
+	free(path);
+}
+
 int main(void)
 {
 	bool full = getenv("FREC_FULL") != NULL;
@@ -445,7 +536,9 @@ int main(void)
 	no_room_for_recovery(full);
 	torn_case();
 	damage_inside();
+	behind_the_seal();
 	wrong_tails();
+	append_lost(full ? 300 : 15);
 	power_lost(full ? 20 : 2, full ? 200 : 15);
 	fake_cleanup();
 	return tap_done();
