@@ -99,6 +99,28 @@ RECORDER_SRC = \
 	recorder/recordset.c \
 
 ANALYZER_SRC = \
+	analyzer/aggregate.c \
+	analyzer/caseinfo.c \
+	analyzer/db.c \
+	analyzer/effects.c \
+	analyzer/escape.c \
+	analyzer/export.c \
+	analyzer/files.c \
+	analyzer/follow.c \
+	analyzer/import.c \
+	analyzer/insert.c \
+	analyzer/intern.c \
+	analyzer/look.c \
+	analyzer/main.c \
+	analyzer/message.c \
+	analyzer/notes.c \
+	analyzer/options.c \
+	analyzer/output.c \
+	analyzer/query.c \
+	analyzer/report.c \
+	analyzer/rows.c \
+	analyzer/summary.c \
+	analyzer/table.c \
 	analyzer/verify.c \
 	analyzer/verify_json.c \
 	analyzer/verify_text.c \
@@ -110,6 +132,49 @@ COMMON_GEN = \
 
 # schema/NAME.sql, embedded in the order given; found by NAME at run time (schema/embedded.h)
 SQL = \
+	tables \
+	views \
+	indexes \
+	queries/timeline \
+	queries/files \
+	queries/bytes \
+	queries/processes \
+	queries/connections \
+	queries/failures \
+	queries/coverage \
+	queries/observer \
+	queries/audit \
+	queries/info \
+	queries/summary \
+	queries/alerts \
+	queries/syscalls \
+	queries/context \
+	queries/created \
+	queries/credentials \
+	queries/deleted-open \
+	queries/destroyed \
+	queries/executed \
+	queries/executed-deleted \
+	queries/hashes \
+	queries/kernel \
+	queries/links \
+	queries/listening \
+	queries/mapped \
+	queries/memory \
+	queries/modes \
+	queries/mounts \
+	queries/owners \
+	queries/ptrace \
+	queries/renamed \
+	queries/short-lived \
+	queries/signals \
+	queries/signs \
+	queries/times \
+	queries/top-readers \
+	queries/top-writers \
+	queries/writes-outside \
+	queries/written \
+	queries/written-executed \
 
 # tests/unit/NAME.c, by what they link: libcommon; that and recorder/; that and analyzer/
 UNIT_COMMON = \

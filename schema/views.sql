@@ -154,3 +154,41 @@ JOIN strings what ON what.id = n.what
 LEFT JOIN strings detail ON detail.id = n.detail;
 
 CREATE VIEW case_info AS SELECT key, value FROM info ORDER BY id;
+
+-- Rare events by what they are (marks), with what the timeline says of them.
+CREATE VIEW mark_rows AS
+SELECT m.mark, e.seq,
+	strftime('%Y-%m-%dT%H:%M:%S', e.ts / 1000000000, 'unixepoch')
+		|| printf('.%09dZ', e.ts % 1000000000) AS time,
+	e.ts AS ts_ns, t.pid, t.tid, comm.text AS comm, c.name AS syscall, e.fd, path.text AS path,
+	path2.text AS path2, e.ret, errnos.name AS errno, details.text AS detail
+FROM marks m
+CROSS JOIN events e ON e.ts = m.ts AND e.seq = m.seq
+CROSS JOIN threads t ON t.id = e.thread
+CROSS JOIN calls c ON c.id = e.call
+LEFT JOIN strings comm ON comm.id = t.comm
+LEFT JOIN strings path ON path.id = e.path
+LEFT JOIN strings path2 ON path2.id = e.path2
+LEFT JOIN errnos ON errnos.id = e.errno
+LEFT JOIN details ON details.id = e.detail;
+
+CREATE VIEW destroyed_rows AS
+SELECT v.seq, v.ts AS ts_ns,
+	strftime('%Y-%m-%dT%H:%M:%S', v.ts / 1000000000, 'unixepoch')
+		|| printf('.%09dZ', v.ts % 1000000000) AS time,
+	t.pid, comm.text AS comm,
+	CASE v.how WHEN 1 THEN 'removed' WHEN 2 THEN 'replaced' ELSE 'truncated' END AS how,
+	path.text AS path, kind.text AS kind,
+	CASE WHEN v.mode IS NOT NULL THEN printf('%04o', v.mode & 4095) END AS mode,
+	owner.text AS owner, grp.text AS grp, v.size,
+	strftime('%Y-%m-%dT%H:%M:%S', v.mtime_s, 'unixepoch') || printf('.%09dZ', v.mtime_ns) AS mtime,
+	v.nlink AS links
+FROM victims v
+JOIN threads t ON t.id = v.thread
+JOIN files f ON f.id = v.file
+LEFT JOIN strings comm ON comm.id = t.comm
+LEFT JOIN strings path ON path.id = f.path
+LEFT JOIN strings kind ON kind.id = f.kind
+LEFT JOIN strings owner ON owner.id = v.owner
+LEFT JOIN strings grp ON grp.id = v.grp
+WHERE NOT (v.how = 3 AND v.size = 0);

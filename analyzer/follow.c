@@ -1,0 +1,131 @@
+/*
+ * follow.c - the timeline of a case that still grows (contract in follow.h).
+ *
+ * The database is extended as segments come; what is new is then printed from it. Ends when
+ * the case is sealed, or at Ctrl-C, and then with the exit code of the case's state.
+ */
+#include "follow.h"
+
+#include <inttypes.h>
+#include <signal.h>
+#include <sqlite3.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "db.h"
+#include "message.h"
+#include "query.h"
+
+#define POLL_NS 250000000
+
+static volatile sig_atomic_t stopped;
+
+static void stop(int signo)
+{
+	(void)signo;
+	stopped = 1;
+}
+
+/* What came since after_seq, whose earliest time is from_ts; -1 a line was printed. */
+static int print_new(struct output *out, sqlite3 *db, const struct options *o, int64_t from_ts, uint64_t after_seq)
+{
+	char extra[120];
+	sqlite3_stmt *st;
+	int rc;
+
+	snprintf(extra, sizeof(extra), "\tAND ts_ns >= %" PRId64 " AND seq > %" PRIu64 "\n", from_ts, after_seq);
+	st = query_prepare(db, "timeline", &o->filters, o->format == OUTPUT_TEXT, extra);
+	if (!st)
+		return -1;
+	rc = output_rows(out, st, 0, NULL);
+	sqlite3_finalize(st);
+	fflush(out->f);
+	if (rc == SQLITE_DONE)
+		return ferror(out->f) ? -1 : 0;
+	complain(0, "timeline: %s", sqlite3_errmsg(db));
+	return -1;
+}
+
+static int loop(struct output *out, sqlite3 *db, struct import *im, const struct options *o, uint64_t seq, int *code)
+{
+	const struct timespec pause = { .tv_nsec = POLL_NS };
+	struct case_state s;
+	off_t size = -1;
+	char err[600];
+
+	for (; !stopped; nanosleep(&pause, NULL)) {
+		int64_t from;
+		struct stat st;
+
+		if (stat(o->case_path, &st) == 0 && st.st_size == size)
+			continue;
+		size = st.st_size;
+		if (!db_begin(db)) {
+			complain(0, "%s: %s", db_path(), sqlite3_errmsg(db));
+			return -1;
+		}
+		if (!import_run(im, &s, err, sizeof(err), code)) {
+			complain(0, "%s", err);
+			return -1;
+		}
+		if (!db_commit(db, o->case_path, &s)) {
+			complain(0, "%s: %s", db_path(), sqlite3_errmsg(db));
+			return -1;
+		}
+		*code = case_exit(&s);
+		if (import_news(im, &from) && print_new(out, db, o, from, seq) < 0)
+			return -1;
+		seq = s.head.events;
+		if (s.end == FRZ_END)
+			return 0;
+	}
+	return 0;
+}
+
+int follow_run(const struct options *o)
+{
+	struct import_options io = { .path = o->case_path, .live = true };
+	struct sigaction sa = { .sa_handler = stop };
+	struct import *im = NULL;
+	struct output out;
+	sqlite3 *db;
+	char err[600];
+	int code, good = -1;
+
+	if (o->format == OUTPUT_JSON)
+		return complain(VERIFY_USAGE, "--follow has no end to a list: use --format jsonl");
+	db = db_open(o, &code);
+	if (!db)
+		return code;
+	if (!output_open(&out, o->output, o->format)) {
+		sqlite3_close(db);
+		return VERIFY_USAGE;
+	}
+	query_functions(db);
+	sigaction(SIGINT, &sa, NULL);
+	sigaction(SIGTERM, &sa, NULL);
+	/* first what is there, then what comes */
+	if (print_new(&out, db, o, INT64_MIN + 1, 0) == 0) {
+		uint64_t seq = db_noted(db, "events");
+
+		io.skip_blocks = db_noted(db, "blocks");
+		if (code == VERIFY_GOOD) {
+			good = 0;
+		} else {
+			sqlite3_close(db);
+			db = db_open_writable(db_path());
+			if (db && query_functions(db))
+				im = import_new(db, &io, err, sizeof(err), &code);
+			if (im)
+				good = loop(&out, db, im, o, seq, &code);
+		}
+	}
+	import_free(im);
+	sqlite3_close(db);
+	if (good < 0) {
+		output_abandon(&out);
+		return code == VERIFY_GOOD || code == VERIFY_UNSEALED ? VERIFY_USAGE : code;
+	}
+	return output_close(&out) ? code : VERIFY_USAGE;
+}

@@ -1,0 +1,332 @@
+/* import.c - blocks to segments to records to rows (contract in import.h). */
+#include "import.h"
+
+#include <inttypes.h>
+#include <sqlite3.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "caseinfo.h"
+#include "record.h"
+#include "rows.h"
+#include "sysent.h"
+#include "verify.h"
+
+#define CLOCK_STEP_NS 50000000          /* more than NTP slews within a segment */
+#define LOST_EVENTS "events lost"
+
+struct import {
+	struct sqlite3 *db;
+	struct import_options o;
+	struct frz_case *c;
+	struct frz_decoder *dec;
+	struct rows *rows;
+	struct caseinfo *info;
+	bool has_anchor;
+	int64_t anchor;                 /* real - mono of the last segment */
+	uint64_t news;
+	int64_t news_first;
+	uint64_t damages;               /* segments whose records do not decode */
+	uint64_t last_seq;
+	/* progress */
+	struct timespec begun, drawn;
+	bool drew;
+};
+
+static double seconds_since(const struct timespec *t)
+{
+	struct timespec n;
+
+	clock_gettime(CLOCK_MONOTONIC, &n);
+	return (double)(n.tv_sec - t->tv_sec) + (double)(n.tv_nsec - t->tv_nsec) / 1e9;
+}
+
+static void progress(struct import *im, bool end)
+{
+	struct frz_case_head h;
+	struct rows_stats st;
+	double took;
+
+	if (!im->o.progress || (end && !im->drew))
+		return;
+	if (!end && seconds_since(&im->drawn) < 0.2)
+		return;
+	clock_gettime(CLOCK_MONOTONIC, &im->drawn);
+	if (end) {
+		fprintf(stderr, "\r\033[K");
+		return;
+	}
+	frz_case_head(im->c, &h);
+	rows_stats(im->rows, &st);
+	took = seconds_since(&im->begun);
+	fprintf(stderr, "\rimporting: %3.0f%%, %" PRIu64 " events, %.0f/s\033[K",
+		h.file_bytes ? 100.0 * (double)h.bytes / (double)h.file_bytes : 0.0, st.events,
+		took > 0 ? (double)im->news / took : 0.0);
+	fflush(stderr);
+	im->drew = true;
+}
+
+/* Does a list of names and classes (the language of frec -e) say wanted (or with "!",
+ * unwanted) of this call? */
+static bool listed(const char *set, bool negated, const struct frz_sysent *e, bool *any)
+{
+	char *copy = strdup(set), *save = NULL;
+	bool found = false;
+
+	for (char *w = copy ? strtok_r(copy, ", \t", &save) : NULL; w; w = strtok_r(NULL, ", \t", &save)) {
+		if ((*w == '!') != negated)
+			continue;
+		w += negated;
+		*any = true;
+		found |= !strcmp(w, e->name) || (e->classes & frz_class_by_name(w)) ||
+			 (!strcmp(w, "default") && (e->classes & FRZ_CL_DEFAULT));
+	}
+	free(copy);
+	return found;
+}
+
+/* Were all calls recorded that the kernel counts in rchar and wchar? */
+static bool records_counted(const char *set)
+{
+	for (unsigned i = 0; i < frz_sysents_n; i++) {
+		const struct frz_sysent *e = &frz_sysents[i];
+		bool any = false, none = false;
+
+		if (e->counted && ((!listed(set, false, e, &any) && any) || listed(set, true, e, &none)))
+			return false;
+	}
+	return true;
+}
+
+static bool nomem(char *err, size_t cap, int *code)
+{
+	snprintf(err, cap, "out of memory");
+	*code = VERIFY_USAGE;
+	return false;
+}
+
+static bool fault_line(const struct import *im, const struct frz_fault *f, char *err, size_t cap, int *code)
+{
+	if (f->err == FRZ_E_IO)
+		snprintf(err, cap, "%s: %s", im->o.path, f->what);
+	else
+		snprintf(err, cap, "%s: %s at block %" PRIu64 ", offset %" PRIu64 ": %s", im->o.path,
+			 frz_strerror(f->err), f->block, f->offset, f->what);
+	*code = fault_exit(f);
+	return false;
+}
+
+struct import *import_new(sqlite3 *db, const struct import_options *o, char *err, size_t cap, int *code)
+{
+	struct import *im = calloc(1, sizeof(*im));
+	struct frz_fault fault;
+
+	if (!im) {
+		nomem(err, cap, code);
+		return NULL;
+	}
+	im->db = db;
+	im->o = *o;
+	clock_gettime(CLOCK_MONOTONIC, &im->begun);
+	im->drawn = im->begun;
+	im->dec = frz_decoder_new();
+	im->info = caseinfo_new();
+	if (!im->dec || !im->info) {
+		nomem(err, cap, code);
+		goto fail;
+	}
+	if (frz_case_open(o->path, o->allow_damaged ? FRZ_CASE_ALLOW_DAMAGED : 0, &im->c, &fault) != FRZ_OK) {
+		fault_line(im, &fault, err, cap, code);
+		goto fail;
+	}
+	im->rows = rows_new(db, err, cap);
+	if (im->rows)
+		return im;
+	*code = VERIFY_USAGE;
+fail:
+	import_free(im);
+	return NULL;
+}
+
+void import_free(struct import *im)
+{
+	if (!im)
+		return;
+	rows_free(im->rows);
+	frz_decoder_free(im->dec);
+	frz_case_close(im->c);
+	caseinfo_free(im->info);
+	free(im);
+}
+
+static bool note(struct import *im, const char *what, uint64_t count, int64_t ts, const char *fmt, ...)
+	__attribute__((format(printf, 5, 6)));
+static bool note(struct import *im, const char *what, uint64_t count, int64_t ts, const char *fmt, ...)
+{
+	char text[400];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	return rows_coverage(im->rows, what, count, ts, text);
+}
+
+/* The records of one segment. FRZ_OK, or what is wrong with them in *fault; FRZ_E_NOMEM
+ * also when the database failed. */
+static enum frz_err segment(struct import *im, const struct frz_case_item *it, struct frz_fault *fault)
+{
+	const struct frz_case_segment *s = &it->segment;
+	struct frz_record rec;
+	const char *why = NULL;
+	uint8_t *raw = NULL;
+	enum frz_err err = frz_case_raw(im->c, &raw, fault);
+	int64_t to_real = (int64_t)(s->first.real_ns - s->first.mono_ns);
+
+	if (err != FRZ_OK)
+		return err;
+	if (im->has_anchor && llabs(to_real - im->anchor) > CLOCK_STEP_NS)
+		note(im, "clock stepped", 1, (int64_t)s->first.real_ns,
+		     "real time moved by %+.3f s against monotonic time before event %" PRIu64,
+		     (double)(to_real - im->anchor) / 1e9, s->first_event);
+	im->has_anchor = true;
+	im->anchor = to_real;
+	err = frz_decoder_begin(im->dec, raw, s->raw_len, s->first_event, s->first.mono_ns);
+	if (err == FRZ_OK)
+		rows_segment(im->rows, im->dec, to_real);
+	while (err == FRZ_OK && (err = frz_decoder_next(im->dec, &rec, &why)) == FRZ_OK) {
+		if (FRZ_REC_EVENT((unsigned)rec.type)) {
+			int64_t ts = (int64_t)(rec.mono_ns - rec.dur_ns) + to_real;
+
+			im->last_seq = rec.seq;
+			if (!im->news++ || ts < im->news_first)
+				im->news_first = ts;
+		}
+		if (!rows_record(im->rows, &rec))
+			err = FRZ_E_NOMEM;
+	}
+	free(raw);
+	if (err == FRZ_END)
+		return FRZ_OK;
+	if (err != FRZ_E_NOMEM)
+		frz_fault_set(fault, err, it->block.index, s->frame_offset, "%s", why ? why : "records do not decode");
+	return err;
+}
+
+static bool damage(struct import *im, const struct frz_fault *f, uint64_t events)
+{
+	return note(im, events ? "damaged, events unreadable" : "damaged", events ? events : 1, 0,
+		    "%s at block %" PRIu64 ", offset %" PRIu64 ": %s", frz_strerror(f->err), f->block, f->offset, f->what);
+}
+
+/* Lost events that no GAP record told of. */
+static bool tell_lost(struct import *im, uint64_t lost)
+{
+	sqlite3_stmt *st = NULL;
+	uint64_t told = 0;
+
+	if (sqlite3_prepare_v2(im->db, "SELECT coalesce(sum(count), 0) FROM coverage WHERE what = '" LOST_EVENTS "'",
+			       -1, &st, NULL) == SQLITE_OK && sqlite3_step(st) == SQLITE_ROW)
+		told = (uint64_t)sqlite3_column_int64(st, 0);
+	sqlite3_finalize(st);
+	return lost <= told || rows_coverage(im->rows, LOST_EVENTS, lost - told, 0, "counted by the recorder");
+}
+
+static bool finish(struct import *im, struct case_state *state, char *err, size_t cap)
+{
+	struct rows_stats st;
+	struct caseinfo_totals t;
+
+	state->head.damages += im->damages;
+	if (!rows_flush(im->rows, err, cap))
+		return false;
+	if (!tell_lost(im, state->head.lost) || !rows_flush(im->rows, err, cap))
+		return false;
+	rows_stats(im->rows, &st);
+	t = (struct caseinfo_totals){ st.events, st.first_ts, st.last_ts };
+	if (caseinfo_store(im->info, im->db, im->o.path, state, &t))
+		return true;
+	snprintf(err, cap, "%s", sqlite3_errmsg(im->db));
+	return false;
+}
+
+bool import_run(struct import *im, struct case_state *state, char *err, size_t cap, int *code)
+{
+	struct frz_case_item it;
+
+	memset(state, 0, sizeof(*state));
+	*err = '\0';
+	while ((state->end = frz_case_next(im->c, &it, &state->fault)) == FRZ_OK) {
+		bool good = true;
+
+		if (it.type == 0) {
+			good = damage(im, &it.fault, it.segment_skipped ? it.segment.events : 0);
+		} else if (it.type == FRZ_SEGMENT) {
+			struct frz_fault fault;
+			enum frz_err e;
+
+			if (it.block.index < im->o.skip_blocks) {
+				im->has_anchor = true;
+				im->anchor = (int64_t)(it.segment.first.real_ns - it.segment.first.mono_ns);
+				continue;
+			}
+			e = segment(im, &it, &fault);
+			good = e != FRZ_E_NOMEM;
+			if (good && e != FRZ_OK) {
+				if (!im->o.allow_damaged) {
+					progress(im, true);
+					return fault_line(im, &fault, err, cap, code);
+				}
+				if (im->last_seq + 1 < it.segment.first_event)
+					im->last_seq = it.segment.first_event - 1;
+				good = damage(im, &fault, it.segment.first_event + it.segment.events - 1 - im->last_seq);
+				im->damages++;
+			}
+		} else {
+			good = caseinfo_block(im->info, &it);
+			if (it.type == FRZ_GENESIS) {
+				const char *set = caseinfo_get(im->info, "records");
+
+				rows_audit(im->rows, records_counted(set ? set : "default"));
+			}
+		}
+		if (!good) {
+			progress(im, true);
+			/* a failed database says more when it is flushed */
+			if (rows_flush(im->rows, err, cap))
+				return nomem(err, cap, code);
+			*code = VERIFY_USAGE;
+			return false;
+		}
+		progress(im, false);
+	}
+	progress(im, true);
+	frz_case_head(im->c, &state->head);
+	if (im->o.live && state->end == FRZ_E_TRUNCATED)
+		state->end = FRZ_E_UNSEALED;
+	if (state->end != FRZ_END && state->end != FRZ_E_UNSEALED && !im->o.allow_damaged)
+		return fault_line(im, &state->fault, err, cap, code);
+	if (state->end != FRZ_END && state->end != FRZ_E_UNSEALED && (state->end != FRZ_E_TRUNCATED || !state->head.blocks))
+		return fault_line(im, &state->fault, err, cap, code);
+	if (state->end == FRZ_E_TRUNCATED)
+		damage(im, &state->fault, 0);
+	if (!finish(im, state, err, cap)) {
+		*code = VERIFY_USAGE;
+		return false;
+	}
+	return true;
+}
+
+uint64_t import_news(struct import *im, int64_t *first_ts)
+{
+	uint64_t n = im->news;
+
+	*first_ts = im->news_first;
+	im->news = 0;
+	im->news_first = 0;
+	return n;
+}

@@ -1,0 +1,7 @@
+-- Sockets that listen.
+SELECT pid, comm, fd, family, type, local, opened, closed
+FROM fd_rows
+WHERE is_socket AND direction = 'listen'
+	AND instr(',' || :pid || ',', ',' || pid || ',')
+ORDER BY pid, fd
+LIMIT :limit

@@ -1,0 +1,9 @@
+-- What the recorder did to the processes it recorded.
+SELECT pid, tid, what, count, total_ns, detail
+FROM observer
+WHERE 1
+	AND instr(',' || :pid || ',', ',' || pid || ',')
+ORDER BY coalesce(pid, 0), coalesce(tid, 0), what
+LIMIT :limit
+-- text
+SELECT pid, tid, what, count, dur(total_ns) AS total, detail FROM rows;
