@@ -52,14 +52,20 @@ COMMON_SRC = \
 	common/casefile.c \
 	common/declared.c \
 	common/decode.c \
+	common/describe.c \
+	common/describe_uring.c \
+	common/detail.c \
 	common/encode.c \
 	common/error.c \
 	common/flags.c \
+	common/nums.c \
 	common/segment.c \
 	common/sha256.c \
 	common/sysent.c \
+	common/text.c \
 
 RECORDER_SRC = \
+	recorder/main.c \
 	recorder/session.c \
 	recorder/engine.c \
 	recorder/attach.c \
@@ -78,6 +84,7 @@ RECORDER_SRC = \
 	recorder/verbose.c \
 	recorder/placement.c \
 	recorder/guardian.c \
+	recorder/heirs.c \
 	recorder/affinity.c \
 	recorder/stopwait.c \
 	recorder/append.c \

@@ -5,7 +5,9 @@
 
 #include <string.h>
 
+#include "describe.h"
 #include "sysent.h"
+#include "textbuf.h"
 
 struct frz_flag {
 	const char *name;       /* NULL: values of the set `ref` */
@@ -26,37 +28,11 @@ struct frz_flag_set {
 
 #define NSETS ((int)(sizeof(frz_flag_sets) / sizeof(frz_flag_sets[0])))
 
-struct text {
-	char *p;
-	size_t len, cap;
-};
-
-static void put(struct text *t, const char *s, size_t n)
-{
-	if (t->len < t->cap)
-		memcpy(t->p + t->len, s, n < t->cap - t->len ? n : t->cap - t->len);
-	t->len += n;
-}
-
-static void put_name(struct text *t, const char *name)
+static void put_name(struct frz_text *t, const char *name)
 {
 	if (t->len)
-		put(t, "|", 1);
-	put(t, name, strlen(name));
-}
-
-static void put_number(struct text *t, uint64_t v, unsigned base)
-{
-	char tmp[20];
-	size_t n = sizeof(tmp);
-
-	do {
-		tmp[--n] = "0123456789abcdef"[v % base];
-		v /= base;
-	} while (v);
-	if (base == 16)
-		put(t, "0x", 2);
-	put(t, tmp + n, sizeof(tmp) - n);
+		frz_text_char(t, '|');
+	frz_text_str(t, name);
 }
 
 static const struct frz_flag_set *set_at(int set)
@@ -74,7 +50,7 @@ const char *frz_flag_name(int set, uint64_t value)
 	return NULL;
 }
 
-static void put_bits(struct text *t, const struct frz_flag_set *s, uint64_t value)
+static void put_bits(struct frz_text *t, const struct frz_flag_set *s, uint64_t value)
 {
 	uint64_t rest = value;
 
@@ -93,30 +69,30 @@ static void put_bits(struct text *t, const struct frz_flag_set *s, uint64_t valu
 	}
 	if (rest) {
 		if (t->len)
-			put(t, "|", 1);
-		put_number(t, rest, 16);
+			frz_text_char(t, '|');
+		frz_text_hex(t, rest);
 	}
 	if (!t->len)
-		put(t, "0", 1);
+		frz_text_char(t, '0');
 }
 
 size_t frz_flags_text(int set, uint64_t value, char *out, size_t cap)
 {
 	const struct frz_flag_set *s = set_at(set);
-	struct text t = { out, 0, cap ? cap - 1 : 0 };
+	struct frz_text t = frz_text_of(out, cap);
 	const char *name;
 
 	if (!s)
-		put_number(&t, value, 16);
+		frz_text_hex(&t, value);
 	else if (!s->is_enum)
 		put_bits(&t, s, value);
 	else if ((name = frz_flag_name(set, value)))
 		put_name(&t, name);
+	else if (value < 10000)
+		frz_text_u64(&t, value, 10);
 	else
-		put_number(&t, value, value < 10000 ? 10 : 16);
-	if (cap)
-		out[t.len < t.cap ? t.len : t.cap] = '\0';
-	return t.len;
+		frz_text_hex(&t, value);
+	return frz_text_end(&t, cap);
 }
 
 int frz_flag_set(const char *name)
@@ -150,4 +126,9 @@ const char *frz_errno_name(int err)
 const char *frz_uring_op_name(unsigned opcode)
 {
 	return opcode < sizeof(frz_uring_names) / sizeof(frz_uring_names[0]) ? frz_uring_names[opcode] : NULL;
+}
+
+const char *frz_family_name(unsigned family)
+{
+	return family < sizeof(frz_family_names) / sizeof(frz_family_names[0]) ? frz_family_names[family] : NULL;
 }

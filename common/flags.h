@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 #define FRZ_GEN_SET_NUMBERS
-#include "syscalls.inc" /* FRZ_SET_OPEN, FRZ_SET_AT, ... */
+#include "syscalls.inc" /* FRZ_SET_OPEN, FRZ_SET_AT, ...; FRZ_STRUCT_IOCB, ... */
 #undef FRZ_GEN_SET_NUMBERS
 
 /* Names of value's bits, or of the value itself for an enum; bits without a name follow in

@@ -147,6 +147,7 @@ which == "structs.tab" && $1 == "struct" {
 	if ($2 in struct_of)
 		fail("struct \"" $2 "\" is there already")
 	struct_of[$2] = nstructs
+	struct_name[nstructs] = $2
 	len = count = -1
 	first = nmembers
 	kept = 0
@@ -319,9 +320,9 @@ function lookup(name, space,   i) {
 	print "\n};"
 }
 
-# An enum as an array of names by value: `skip` characters of each name cut, the rest in
-# lower case behind `prefix` when there is one.
-function by_value(array, set,  prefix, skip,   key, w) {
+# An enum as an array of names by value: `skip` characters of each name cut, the rest behind
+# `prefix`, in lower case if asked for.
+function by_value(array, set, prefix, skip, lower,   i, key, w) {
 	print "static const char *const " array "[] = {"
 	for (key in flag_value) {
 		split(key, w, SUBSEP)
@@ -333,7 +334,7 @@ function by_value(array, set,  prefix, skip,   key, w) {
 	for (i = 0; i <= top[array]; i++)
 		if ((array, i) in value_name) {
 			w[2] = substr(value_name[array, i], skip + 1)
-			printf "\t[%d] = \"%s\",\n", i, prefix == "" ? w[2] : prefix tolower(w[2])
+			printf "\t[%d] = \"%s\",\n", i, prefix (lower ? tolower(w[2]) : w[2])
 		}
 	print "};"
 }
@@ -365,13 +366,16 @@ END {
 	print "};"
 	print "#endif"
 	print "#ifdef FRZ_GEN_NAMES"
-	by_value("frz_errno_names", "errno", "", 0)
-	by_value("frz_uring_names", "uring_op", "io_uring.", length("IORING_OP_"))
+	by_value("frz_errno_names", "errno", "", 0, 0)
+	by_value("frz_uring_names", "uring_op", "io_uring.", length("IORING_OP_"), 1)
+	by_value("frz_family_names", "family", "", length("AF_"), 1)
 	print "#endif"
 	print "#ifdef FRZ_GEN_SET_NUMBERS"
 	print "enum {"
 	for (i = 0; i < nsets; i++)
 		print "\tFRZ_SET_" up(set_name[i]) " = " i ","
+	for (i = 0; i < nstructs; i++)
+		print "\tFRZ_STRUCT_" up(struct_name[i]) " = " i ","
 	print "};"
 	print "#endif"
 	print "#ifdef FRZ_GEN_SYSENTS"
@@ -381,8 +385,7 @@ END {
 	print "};\nstatic const struct frz_numsdef frz_structs[] = {"
 	for (i = 0; i < nstructs; i++)
 		print "\t" struct_line[i] ","
-	print "};\nenum { FRZ_STRUCT_IOCB = " struct_of["iocb"] " };"
-	print "static const struct frz_command frz_commands[] = {"
+	print "};\nstatic const struct frz_command frz_commands[] = {"
 	for (i = 0; i < ncmds; i++)
 		print "\t" cmd_line[i] ","
 	print "};\nconst struct frz_sysent frz_sysents[] = {"
