@@ -305,9 +305,10 @@ static enum frz_err check_fields(const struct frz_block *blk, const char **why)
 			return fail_field(why, FRZ_E_UNKNOWN, f.key,
 					  "is critical and not known to this version");
 		} else if (f.type < FRZ_T_U64 || f.type > FRZ_T_TEXT ||
-			   (f.type <= FRZ_T_I64 && f.n != 8)) {
+			   (f.type <= FRZ_T_I64 && f.n != 8) ||
+			   (f.type == FRZ_T_TEXT && memchr(f.p, 0, f.n))) {
 			return fail_field(why, FRZ_E_CORRUPT, f.key,
-					  "has a type or length that cannot be");
+					  "has a type or value that cannot be");
 		}
 	}
 	if (r < 0)

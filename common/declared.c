@@ -219,12 +219,24 @@ enum frz_err frz_declare_thread(struct frz_declared *d, const struct frz_dthread
 
 enum frz_err frz_declare_bind(struct frz_declared *d, const struct frz_dbind *b)
 {
-	enum frz_err err = declare_keyed(&d->binds, &d->by_instance, b->instance, b);
+	uint32_t i = frz_map_get(&d->by_instance, b->instance, 0);
+	const struct frz_dbind *was = i == FRZ_MAP_NONE ? NULL : frz_pool_at(&d->binds, i);
+	enum frz_err err;
 
-	if (err != FRZ_OK)
-		return err;
-	return map_set(&d->by_fd, b->table, (uint32_t)b->fd,
-		       frz_map_get(&d->by_instance, b->instance, 0));
+	/* an instance met at another fd is a binding of its own there: what the first fd is
+	 * bound to does not change with it */
+	if (was && was->table == b->table && was->fd == b->fd) {
+		memcpy(frz_pool_at(&d->binds, i), b, sizeof(*b));
+	} else {
+		err = pool_add(&d->binds, b);
+		if (err != FRZ_OK)
+			return err;
+		i = (uint32_t)d->binds.n - 1;
+		err = map_set(&d->by_instance, b->instance, 0, i);
+		if (err != FRZ_OK)
+			return err;
+	}
+	return map_set(&d->by_fd, b->table, (uint32_t)b->fd, i);
 }
 
 void frz_declare_unbind(struct frz_declared *d, uint64_t table, uint32_t fd)

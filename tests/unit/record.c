@@ -226,6 +226,10 @@ static void bindings(void)
 	ok(feed_body(FRZ_R_BIND, "\x07\x03\x66\x01\x01\0\x04\x01", 8, &rec) == FRZ_OK &&
 		   frz_dec_bind(d, 7, 3)->instance == 102,
 	   "and it can be bound again");
+	ok(feed_body(FRZ_R_BIND, "\x08\x05\x66\x01\x01\0\x04\x01", 8, &rec) == FRZ_OK &&
+		   frz_dec_bind(d, 7, 3)->fd == 3 && frz_dec_bind(d, 8, 5)->instance == 102 &&
+		   frz_dec_instance(d, 102)->table == 8,
+	   "the same instance at another fd leaves the first as it is");
 	ok(feed_body(FRZ_R_BIND, "\x07\x03\0\x01\x01\0\x04\x01", 8, &rec) == FRZ_E_CORRUPT,
 	   "instance 0");
 	ok(feed_body(FRZ_R_BIND, "\x07\x03\x67\x02\x01\0\x04\x01", 8, &rec) == FRZ_E_CORRUPT,
