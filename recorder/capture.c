@@ -80,6 +80,7 @@ static void on_entry(void *arg, struct tracee *t, enum frz_abi abi, uint32_t nr,
 			return;
 		}
 		t->prelude = false;
+		life_io(c, t, FRZ_IO_ATTACH, now_ns);   /* what it did before does not count */
 	}
 	if (!ent) {
 		for (unsigned i = 0; i < 6; i++)
