@@ -166,6 +166,10 @@ def stop(p, sig=signal.SIGINT, timeout=60):
 
 def need_ptrace():
     """Skips the whole test where this environment does not let frec trace at all."""
+    for program in (FREC, FANALYZE):
+        if not os.access(program, os.X_OK):
+            print(f"Bail out! {program} is not built")
+            sys.exit(1)
     case = tmp + "/probe.frz"
     r = frec("-q", "-o", case, "--", "/bin/true")
     if r.returncode != 0 and re.search("permi", r.stderr):
@@ -217,11 +221,6 @@ def unescape(s):
     return re.sub(r"\\x([0-9a-f]{2})", lambda m: chr(int(m.group(1), 16)), s).encode("latin-1")
 
 
-def as_bytes(path):
-    """A path column as the bytes it stands for. JSON cannot hold all of them: see text_of."""
-    return None if path is None else path.encode("utf-8", "surrogateescape")
-
-
 class Call:
     """One line of an account."""
 
@@ -230,8 +229,8 @@ class Call:
         self.pid, self.tid, self.ret = int(pid), int(tid), int(ret)
         self.fd = None if fd == "*" else int(fd)
         self.bytes = None if moved == "-" else int(moved)
-        self.path = None if path == "*" else unescape(path)
-        self.path2 = None if path2 == "*" else unescape(path2)
+        self.path = None if path == "*" else shown(unescape(path))
+        self.path2 = None if path2 == "*" else shown(unescape(path2))
 
     def __repr__(self):
         return (f"{self.pid}/{self.tid} {self.syscall} fd={self.fd} ret={self.ret} "
@@ -256,16 +255,16 @@ def same_call(call, row):
         return "bytes"
     if call.fd is not None and call.fd != row["fd"]:
         return "fd"
-    if call.path is not None and call.path != path_bytes(row["path"]):
+    if call.path is not None and call.path != row["path"]:
         return "path"
-    if call.path2 is not None and call.path2 != path_bytes(row["path2"]):
+    if call.path2 is not None and call.path2 != row["path2"]:
         return "path2"
     return None
 
 
-def path_bytes(text):
-    """The bytes behind a path as --format jsonl prints it."""
-    return None if text is None else text.encode("utf-8", "surrogateescape")
+def shown(path):
+    """A path as the views have it: UTF-8, with a \\xNN for each byte that is not."""
+    return None if path is None else path.decode("utf-8", "backslashreplace")
 
 
 def compare_account(case, calls, name):
@@ -325,22 +324,26 @@ def account_bytes(calls):
 
 def compare_bytes(case, calls, name, folder):
     """Checks fd_bytes against the account, for paths below folder."""
-    want = {p: v for p, v in account_bytes(calls).items() if p.startswith(folder.encode() + b"/")}
+    want = {p: v for p, v in account_bytes(calls).items() if p.startswith(folder + "/")}
     got = {}
     for r in rows(case, "SELECT path, SUM(bytes_read) AS r, SUM(bytes_written) AS w "
                         "FROM fd_bytes GROUP BY path"):
-        p = path_bytes(r["path"])
-        if p and p.startswith(folder.encode() + b"/") and (r["r"] or r["w"]):
+        p = r["path"]
+        if p and p.startswith(folder + "/") and (r["r"] or r["w"]):
             got[p] = [r["r"] or 0, r["w"] or 0]
     problems = [f"{p}: account {want.get(p)}, fd_bytes {got.get(p)}"
                 for p in sorted(set(want) | set(got)) if want.get(p) != got.get(p)]
     return ok(want and not problems, f"{name}: bytes of {len(want)} files by fd are the account's", *problems[:8])
 
 
-def compare_audit(case, name):
-    """Checks that what was recorded equals what the kernel counted, thread by thread."""
+def compare_audit(case, name, unknown=0):
+    """Checks that what was recorded equals what the kernel counted, thread by thread. unknown: so
+    many threads may end without a last look at their counters (killed by another's execve)."""
     audit = rows(case, "SELECT * FROM io_audit")
     bad = [a for a in audit if a["kernel_read"] != a["recorded_read"]
            or a["kernel_written"] != a["recorded_written"]]
+    blind = [a for a in bad if a["kernel_read"] is None and a["recorded_read"] == 0 == a["recorded_written"]]
+    if len(blind) <= unknown:
+        bad = [a for a in bad if a not in blind]
     return ok(audit and not bad, f"{name}: the kernel counted the same bytes for {len(audit)} threads",
               *bad[:8])

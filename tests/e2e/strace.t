@@ -74,7 +74,7 @@ def unquote(s):
     simple = {"n": "\n", "t": "\t", "r": "\r", "v": "\v", "f": "\f", "\\": "\\", '"': '"'}
     s = re.sub(r"\\(x[0-9a-f]{2}|[0-7]{1,3}|.)", lambda m: simple.get(m.group(1)) or
                chr(int(m.group(1)[1:], 16) if m.group(1)[0] == "x" else int(m.group(1), 8)), s)
-    return s.encode("latin-1", "surrogateescape")
+    return shown(s.encode("latin-1", "surrogateescape"))
 
 
 def frec_calls(case):
@@ -82,7 +82,7 @@ def frec_calls(case):
     for r in rows(case, "SELECT tid, syscall, ret, errno, path FROM timeline ORDER BY ts_ns, seq"):
         if r["syscall"] in CALLS:
             n = order.setdefault(r["tid"], len(order))
-            yield (n, r["syscall"], None if r["errno"] else r["ret"], r["errno"], path_bytes(r["path"]))
+            yield (n, r["syscall"], None if r["errno"] else r["ret"], r["errno"], r["path"])
 
 
 for t in ["io", "paths", "tree"]:

@@ -9,7 +9,7 @@
  *
  * - Separated by tabs; "*" is a value that the program does not know or claim, "-" is none.
  * - ret is a negated errno when the call failed. bytes is "-" for anything but a transfer.
- * - Paths are absolute, as the kernel resolves them; bytes outside 0x21..0x7e and the
+ * - Paths are absolute, as the kernel resolved them when the fd was opened; bytes outside 0x21..0x7e and the
  *   backslash are \xNN.
  * - Calls go straight to the kernel by number, so that libc cannot choose another.
  * - The lines of a process stand between two calls that nobody else makes:

@@ -84,7 +84,7 @@ static void duplicates(void)
 	OP("fcntl", 41, d, NULL, SYS_fcntl, 41, F_GETFL);
 	OP("fcntl", 41, d, NULL, SYS_fcntl, 41, F_SETFD, 0);
 #ifdef SYS_close_range
-	OP("close_range", 40, NULL, NULL, SYS_close_range, 40, 60, 0);
+	OP("close_range", -1, NULL, NULL, SYS_close_range, 40, 60, 0);
 	IO("write", 41, NULL, NULL, SYS_write, 41, data, 1);     /* EBADF */
 #endif
 	OP("close", e, d, NULL, SYS_close, e);

@@ -87,8 +87,9 @@ static void removed_and_replaced(void)
 	fd = MUST(OPEN("openat", in_cwd("gone"), SYS_openat, AT_FDCWD, "gone", O_RDWR));
 	OP("unlinkat", -1, NULL, NULL, SYS_unlinkat, AT_FDCWD, "gone", 0);
 	OP("unlinkat", -1, NULL, NULL, SYS_unlinkat, AT_FDCWD, "gone", 0);       /* ENOENT */
-	IO("write", fd, NULL, NULL, SYS_write, fd, text, 5);     /* still open, nameless */
-	OP("close", fd, NULL, NULL, SYS_close, fd);
+	/* still open: it keeps the name that it was opened by */
+	IO("write", fd, in_cwd("gone"), NULL, SYS_write, fd, text, 5);
+	OP("close", fd, in_cwd("gone"), NULL, SYS_close, fd);
 	make("old", 7);
 	make("new", 8);
 	fd = MUST(OPEN("openat", in_cwd("old"), SYS_openat, AT_FDCWD, "old", O_WRONLY | O_APPEND));
@@ -97,8 +98,8 @@ static void removed_and_replaced(void)
 #else
 	OP("renameat2", -1, NULL, NULL, SYS_renameat2, AT_FDCWD, "old", AT_FDCWD, "new", 0);
 #endif
-	IO("write", fd, NULL, NULL, SYS_write, fd, text, 9);
-	OP("close", fd, NULL, NULL, SYS_close, fd);
+	IO("write", fd, in_cwd("old"), NULL, SYS_write, fd, text, 9);    /* the same */
+	OP("close", fd, in_cwd("old"), NULL, SYS_close, fd);
 	look(AT_FDCWD, "new", in_cwd("new"));
 	make("x", 1);
 	make("y", 2);

@@ -64,12 +64,12 @@ static void serve(int tcp, int un)
 	struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
 	int s, give[2];
 
-	s = MUST(OPEN("accept4", NULL, SYS_accept4, tcp, NULL, NULL, SOCK_CLOEXEC));
+	s = MUST(OP("accept4", tcp, link_of(tcp), NULL, SYS_accept4, tcp, NULL, NULL, SOCK_CLOEXEC));
 	recv_all(s, 1234);
 	IO("sendto", s, link_of(s), NULL, SYS_sendto, s, data, 2000, MSG_NOSIGNAL, NULL, 0);
 	OP("close", s, link_of(s), NULL, SYS_close, s);
 
-	s = MUST(OPEN("accept4", NULL, SYS_accept4, un, NULL, NULL, 0));
+	s = MUST(OP("accept4", un, link_of(un), NULL, SYS_accept4, un, NULL, NULL, 0));
 	give[0] = MUST(OPEN("openat", in_cwd("passed-a"), SYS_openat, AT_FDCWD, "passed-a", O_RDWR | O_CREAT, 0644));
 	IO("pwrite64", give[0], in_cwd("passed-a"), NULL, SYS_pwrite64, give[0], data, 99, 0L);
 	give[1] = MUST(OPEN("openat", in_cwd("passed-b"), SYS_openat, AT_FDCWD, "passed-b", O_WRONLY | O_CREAT, 0644));
