@@ -136,6 +136,7 @@ static void parent_event(struct engine *e, struct tracee *parent, int event, uin
 	unsigned long msg = 0;
 	enum frz_born how = event == PTRACE_EVENT_CLONE ? FRZ_BORN_CLONE
 	                  : event == PTRACE_EVENT_FORK ? FRZ_BORN_FORK : FRZ_BORN_VFORK;
+	struct proc_status st;
 	struct tracee *child;
 	int status;
 
@@ -143,6 +144,8 @@ static void parent_event(struct engine *e, struct tracee *parent, int event, uin
 		return;
 	if (tracees_find(e->cfg.tracees, (pid_t)msg))
 		return;                 /* met while attaching */
+	if (e->detaching && (!proc_status((pid_t)msg, &st) || st.tracer != getpid()))
+		return;                 /* stopped before this event, and was let go */
 	child = adopt(e, (pid_t)msg, how, parent, now);
 	if (child && unhold(e, (pid_t)msg, &status))
 		engine_stop(e, child, status, now);

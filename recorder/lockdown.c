@@ -106,15 +106,25 @@ static void need(struct program *p, uint32_t nr, unsigned arg, uint32_t mask, ui
 	refuse(p);
 }
 
+#if defined(__SANITIZE_ADDRESS__)
+#define SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define SANITIZED 1
+#endif
+#endif
+#ifndef SANITIZED
+#define SANITIZED 0
+#endif
+
 int lockdown_filter(void)
 {
-#if defined(__SANITIZE_ADDRESS__)
-	return 0;
-#else
 	static struct program p;
 	struct sock_fprog prog;
 	const uint32_t writes = O_WRONLY | O_RDWR | O_CREAT | O_TRUNC | O_APPEND;
 
+	if (SANITIZED)
+		return 0;
 	p.n = 0;
 	load(&p, offsetof(struct seccomp_data, arch));
 	add(&p, BPF_JMP | BPF_JEQ | BPF_K, 1, 0, OWN_ARCH);
@@ -146,5 +156,4 @@ int lockdown_filter(void)
 	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return -1;
 	return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &prog) == 0 ? 0 : -1;
-#endif
 }
