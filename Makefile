@@ -172,6 +172,7 @@ SQL = \
 	queries/mounts \
 	queries/owners \
 	queries/ptrace \
+	queries/read \
 	queries/renamed \
 	queries/short-lived \
 	queries/signals \
@@ -209,6 +210,10 @@ UNIT_ANALYZER = \
 TAMPER = \
 	tamper \
 
+# tests/DIR/NAME.c, programs over libcommon that tests run
+HELPERS = \
+	golden/golden \
+
 # tests/targets/NAME.c: programs to be traced, linked with nothing of ours
 TARGETS = \
 	io \
@@ -219,10 +224,16 @@ TARGETS = \
 
 # tests/fuzz/NAME.c: LLVMFuzzerTestOneInput over libcommon; tests/fuzz/main.c replays a corpus
 FUZZERS = \
+	block \
+	casefile \
+	record \
+	segment \
 
 # executables that print TAP
 SCRIPT_TESTS = \
 	tests/arch.t \
+	tests/fuzz/replay.t \
+	tests/golden/golden.t \
 	tests/e2e/account.t \
 	tests/e2e/bad-input.t \
 	tests/e2e/frec-manual.t \
@@ -245,6 +256,7 @@ MAN1 = \
 	docs/frec.1 \
 
 MAN5 = \
+	docs/frz.5 \
 
 # ---- flags ------------------------------------------------------------------------------
 
@@ -303,6 +315,7 @@ GEN          = $(patsubst %,$(BUILD)/gen/%.inc,$(COMMON_GEN))
 UNIT         = $(UNIT_COMMON) $(UNIT_RECORDER) $(UNIT_ANALYZER)
 UNIT_BIN     = $(patsubst %,$(BUILD)/unit/%,$(UNIT))
 TAMPER_BIN   = $(patsubst %,$(BUILD)/tamper/%,$(TAMPER))
+HELPER_BIN   = $(patsubst %,$(BUILD)/%,$(HELPERS))
 TARGET_BIN   = $(patsubst %,$(BUILD)/targets/%,$(TARGETS))
 FUZZ_BIN     = $(patsubst %,$(BUILD)/fuzz/%,$(FUZZERS))
 BENCH_BIN    = $(patsubst %,$(BUILD)/bench/%,$(BENCH))
@@ -363,7 +376,7 @@ $(patsubst %,$(BUILD)/unit/%,$(UNIT_RECORDER)): $(BUILD)/unit/%: $(BUILD)/obj/te
 $(patsubst %,$(BUILD)/unit/%,$(UNIT_ANALYZER)): $(BUILD)/unit/%: $(BUILD)/obj/tests/unit/%.o $(BUILD)/libanalyzer.a $(BUILD)/libcommon.a
 	$(call link) $(COMMON_LIBS) $(SQLITE_LIBS) $(LDLIBS)
 
-$(TAMPER_BIN): $(BUILD)/tamper/%: $(BUILD)/obj/tests/tamper/%.o $(BUILD)/libcommon.a
+$(TAMPER_BIN) $(HELPER_BIN): $(BUILD)/%: $(BUILD)/obj/tests/%.o $(BUILD)/libcommon.a
 	$(call link) $(COMMON_LIBS) $(LDLIBS)
 
 # Targets are traced, not tested: no sanitizer in them, which would do IO of its own.
@@ -377,7 +390,7 @@ $(BENCH_BIN): $(BUILD)/bench/%: tests/bench/%.c $(BUILD)/flags
 $(FUZZ_BIN): $(BUILD)/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(if $(FUZZER),,$(BUILD)/obj/tests/fuzz/main.o) $(BUILD)/libcommon.a
 	$(call link) $(if $(FUZZER),-fsanitize=fuzzer) $(COMMON_LIBS) $(LDLIBS)
 
-check-programs: all $(UNIT_BIN) $(TAMPER_BIN) $(TARGET_BIN) $(FUZZ_BIN)
+check-programs: all $(UNIT_BIN) $(TAMPER_BIN) $(HELPER_BIN) $(TARGET_BIN) $(FUZZ_BIN)
 
 # A relative BUILD is made absolute, because tests change directory.
 test_env = BUILD='$(abspath $(BUILD))' FREC='$(abspath $(BUILD))/frec' \

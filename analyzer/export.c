@@ -111,7 +111,8 @@ int export_run(const struct options *o)
 		sqlite3_close(db);
 		return VERIFY_USAGE;
 	}
-	st = query_prepare(db, "timeline", &o->filters, false, NULL);
+	if (query_functions(db))
+		st = query_prepare(db, "timeline", &o->filters, false, NULL);
 	if (st) {
 		rc = form->put(&out, st);
 		if (rc != SQLITE_DONE && rc != SQLITE_ROW)

@@ -200,8 +200,9 @@ static void thread_start(struct rows *r, struct frz_cur c)
 	t = rows_columns(r, TABLE_tasks, l->task);
 	t[tasks_born] = (int64_t)how;
 	t[tasks_started] = r->last_ts;
-	if (how != FRZ_BORN_ATTACH && t[tasks_io_state] == IO_NO_START)
-		t[tasks_io_state] = IO_NO_END;  /* a new thread's counters are 0 */
+	/* A new thread's counters are 0; a launched one's count what frec's child did before its execve. */
+	if (how != FRZ_BORN_ATTACH && how != FRZ_BORN_LAUNCH && t[tasks_io_state] == IO_NO_START)
+		t[tasks_io_state] = IO_NO_END;
 	if (how != FRZ_BORN_ATTACH && how != FRZ_BORN_CLONE && COL(r, procs, proc, started) == NIL)
 		COL(r, procs, proc, started) = r->last_ts;
 }
@@ -245,7 +246,7 @@ static void io_reading(struct rows *r, struct frz_cur c)
 		t[tasks_base_read] = rchar;
 		t[tasks_base_written] = wchar;
 		/* what was counted up to an earlier end stays; a start that was never known stays so */
-		if (when == FRZ_IO_ATTACH || t[tasks_io_state] != IO_NO_START)
+		if (when == FRZ_IO_ATTACH || t[tasks_io_state] != IO_NO_START || t[tasks_born] == FRZ_BORN_LAUNCH)
 			t[tasks_io_state] = IO_NO_END;
 		return;
 	}

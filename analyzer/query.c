@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "caseinfo.h"
 #include "db.h"
 #include "embedded.h"
 #include "message.h"
@@ -168,6 +169,7 @@ sqlite3_stmt *query_prepare(sqlite3 *db, const char *name, const struct filters 
 
 /* ---- functions for the text forms ---- */
 
+/* size(bytes): exact, and short for the eye: 1.2M 1258291 */
 static void fn_size(sqlite3_context *c, int argc, sqlite3_value **v)
 {
 	static const char unit[] = "KMGTPE";
@@ -185,10 +187,11 @@ static void fn_size(sqlite3_context *c, int argc, sqlite3_value **v)
 	}
 	for (; d >= 1023.95 && unit[u + 1]; u++)
 		d /= 1024;
-	snprintf(text, sizeof(text), "%lld (%.1f%c)", (long long)n, d, unit[u]);
+	snprintf(text, sizeof(text), "%.1f%c %lld", d, unit[u], (long long)n);
 	sqlite3_result_text(c, text, -1, SQLITE_TRANSIENT);
 }
 
+/* dur(ns) */
 static void fn_dur(sqlite3_context *c, int argc, sqlite3_value **v)
 {
 	double ns = sqlite3_value_double(v[0]);
@@ -206,7 +209,36 @@ static void fn_dur(sqlite3_context *c, int argc, sqlite3_value **v)
 	sqlite3_result_text(c, text, -1, SQLITE_TRANSIENT);
 }
 
-/* what(path, path2, detail): the parts that there are, in one text. */
+/* iso(ns): a time as the views write it. */
+static void fn_iso(sqlite3_context *c, int argc, sqlite3_value **v)
+{
+	char text[40];
+
+	(void)argc;
+	if (sqlite3_value_type(v[0]) == SQLITE_NULL)
+		return;
+	iso_time(sqlite3_value_int64(v[0]), text);
+	sqlite3_result_text(c, text, -1, SQLITE_TRANSIENT);
+}
+
+/* listed('812,813', 812): is the value one of the list? */
+static void fn_listed(sqlite3_context *c, int argc, sqlite3_value **v)
+{
+	const char *list = (const char *)sqlite3_value_text(v[0]), *word = (const char *)sqlite3_value_text(v[1]);
+	size_t n = word ? strlen(word) : 0;
+	bool found = false;
+
+	(void)argc;
+	while (list && word && *list && !found) {
+		size_t m = strcspn(list, ",");
+
+		found = m == n && !memcmp(list, word, n);
+		list += m + (list[m] == ',');
+	}
+	sqlite3_result_int(c, found);
+}
+
+/* what(path, path2, detail): the parts that there are, in one text; a path twice only once. */
 static void fn_what(sqlite3_context *c, int argc, sqlite3_value **v)
 {
 	const char *part[3];
@@ -215,6 +247,8 @@ static void fn_what(sqlite3_context *c, int argc, sqlite3_value **v)
 	(void)argc;
 	for (int i = 0; i < 3; i++)
 		part[i] = (const char *)sqlite3_value_text(v[i]);
+	if (part[0] && part[1] && !strcmp(part[0], part[1]))
+		part[1] = NULL;
 	text = sqlite3_mprintf("%s%s%s%s%s", part[0] ? part[0] : "", part[1] ? (part[0] ? " -> " : "-> ") : "",
 			       part[1] ? part[1] : "", part[2] && (part[0] || part[1]) ? "  " : "", part[2] ? part[2] : "");
 	if (text)
@@ -223,7 +257,7 @@ static void fn_what(sqlite3_context *c, int argc, sqlite3_value **v)
 		sqlite3_result_error_nomem(c);
 }
 
-/* also(count, 'word', ...): the words whose count is not 0, with the count when it is above 1. */
+/* also(count, 'word', ...): "[word, word 3]", those whose count is not 0; NULL when there is none. */
 static void fn_also(sqlite3_context *c, int argc, sqlite3_value **v)
 {
 	char text[300] = "";
@@ -235,21 +269,30 @@ static void fn_also(sqlite3_context *c, int argc, sqlite3_value **v)
 
 		if (count <= 0 || !word || n >= sizeof(text))
 			continue;
-		n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%s", n ? ", " : "", word);
+		n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%s", n ? ", " : "[", word);
 		if (count > 1 && n < sizeof(text))
 			n += (size_t)snprintf(text + n, sizeof(text) - n, " %lld", (long long)count);
 	}
+	if (!n)
+		return;
+	if (n + 1 < sizeof(text))
+		strcpy(text + n, "]");
 	sqlite3_result_text(c, text, -1, SQLITE_TRANSIENT);
 }
 
 bool query_functions(sqlite3 *db)
 {
-	const int flags = SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS;
+	static const struct { const char *name; int args; void (*fn)(sqlite3_context *, int, sqlite3_value **); } all[] = {
+		{ "size", 1, fn_size }, { "dur", 1, fn_dur }, { "iso", 1, fn_iso }, { "listed", 2, fn_listed },
+		{ "what", 3, fn_what }, { "also", -1, fn_also },
+	};
 
-	return sqlite3_create_function(db, "size", 1, flags, NULL, fn_size, NULL, NULL) == SQLITE_OK &&
-	       sqlite3_create_function(db, "what", 3, flags, NULL, fn_what, NULL, NULL) == SQLITE_OK &&
-	       sqlite3_create_function(db, "also", -1, flags, NULL, fn_also, NULL, NULL) == SQLITE_OK &&
-	       sqlite3_create_function(db, "dur", 1, flags, NULL, fn_dur, NULL, NULL) == SQLITE_OK;
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		if (sqlite3_create_function(db, all[i].name, all[i].args,
+					    SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS, NULL, all[i].fn, NULL,
+					    NULL) != SQLITE_OK)
+			return false;
+	return true;
 }
 
 /* ---- actions ---- */

@@ -33,7 +33,8 @@ void query_each(void (*fn)(void *arg, const char *name, const char *sql), void *
 struct sqlite3_stmt *query_prepare(struct sqlite3 *db, const char *name, const struct filters *f, bool people,
 				   const char *extra);
 
-/* Functions that text forms use: size(bytes), dur(ns). False: sqlite3_errmsg says why. */
+/* Functions that canned queries use beside SQLite's own; query.c describes each. False:
+ * sqlite3_errmsg says why. */
 bool query_functions(struct sqlite3 *db);
 
 /* Actions. */

@@ -118,7 +118,7 @@ int report_run(const struct options *o)
 	db = db_open(o, &code);
 	if (!db)
 		return code;
-	if (!output_open(&out, o->arg, OUTPUT_HTML)) {
+	if (!query_functions(db) || !output_open(&out, o->arg, OUTPUT_HTML)) {
 		sqlite3_close(db);
 		return VERIFY_USAGE;
 	}

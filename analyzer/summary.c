@@ -86,7 +86,6 @@ static bool head(struct output *out, sqlite3 *db)
 			   " WHERE path IN (SELECT id FROM strings WHERE text GLOB '/*')" },
 		{ "bytes", "SELECT 'read ' || size(coalesce(sum(bytes_read), 0)) || ', written ' || size(coalesce(sum(bytes_written), 0)) FROM fds" },
 		{ "sockets", "SELECT nullif(sum(is_socket), 0) FROM fds" },
-		{ "alerts", "SELECT NULL" },
 		{ "audit", audit_sql },
 		{ "not seen", unseen_sql },
 	};
@@ -104,7 +103,7 @@ static bool page(struct output *out, sqlite3 *db)
 	return head(out, db) && section(out, db, "Processes", "processes", &none, 10) &&
 	       section(out, db, "Calls", "syscalls", &none, 10) &&
 	       section(out, db, "Written most", "written", &none, 8) &&
-	       section(out, db, "Read most", "top-readers", &none, 8) &&
+	       section(out, db, "Read most", "read", &none, 8) &&
 	       section(out, db, "Destroyed", "destroyed", &none, 8) &&
 	       section(out, db, "Worth a second look", "alerts", &none, 12);
 }

@@ -56,7 +56,9 @@ static bool get_cell(sqlite3_stmt *st, int i, struct cell *c)
 	if (!c->text)
 		return false;
 	c->len = output_escape(p, n, c->text, need + 1);
-	c->number = type == SQLITE_INTEGER || type == SQLITE_FLOAT;
+	/* "1.2M 1258291" is a number too */
+	c->number = type == SQLITE_INTEGER || type == SQLITE_FLOAT ||
+		    (n && strspn(p, "0123456789.KMGTPE ") == n && p[0] >= '0' && p[0] <= '9');
 	c->null = type == SQLITE_NULL;
 	return true;
 }

@@ -192,3 +192,7 @@ LEFT JOIN strings kind ON kind.id = f.kind
 LEFT JOIN strings owner ON owner.id = v.owner
 LEFT JOIN strings grp ON grp.id = v.grp
 WHERE NOT (v.how = 3 AND v.size = 0);
+
+-- Which processes had to do with a file.
+CREATE VIEW file_pids AS
+SELECT f.file AS file_id, p.pid FROM file_procs f JOIN procs p ON p.id = f.proc;

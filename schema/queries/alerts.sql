@@ -18,7 +18,8 @@ FROM (
 		OR path GLOB '/etc/ssh/ssh_host_*_key' OR path GLOB '*/.netrc' OR path GLOB '*/.kube/config')
 	UNION ALL
 	SELECT 'a place that makes programs start was written', NULL, NULL, path, NULL, first_write
-	FROM file_rows WHERE first_write IS NOT NULL AND (path GLOB '/etc/cron*' OR path GLOB '/var/spool/cron/*'
+	FROM file_rows
+	WHERE first_write IS NOT NULL AND (path GLOB '/etc/cron*' OR path GLOB '/var/spool/cron/*'
 		OR path GLOB '/etc/systemd/*' OR path GLOB '*/systemd/*.service' OR path GLOB '/etc/init.d/*'
 		OR path IN ('/etc/ld.so.preload', '/etc/rc.local', '/etc/profile', '/etc/environment')
 		OR path GLOB '/etc/profile.d/*' OR path GLOB '*/.bashrc' OR path GLOB '*/.profile'
@@ -27,14 +28,15 @@ FROM (
 	UNION ALL
 	SELECT 'log destroyed', pid, comm, path, how || ', was ' || size || ' bytes', ts_ns
 	FROM destroyed_rows
-	WHERE path GLOB '/var/log/*' OR path GLOB '*.log' OR path GLOB '*/.bash_history' OR path GLOB '*/*utmp'
-		OR path GLOB '*/*wtmp' OR path GLOB '*/btmp' OR path GLOB '*/lastlog'
+	WHERE path GLOB '/var/log/*' OR path GLOB '*.log' OR path GLOB '*/.bash_history'
+		OR path GLOB '*/*utmp' OR path GLOB '*/*wtmp' OR path GLOB '*/btmp' OR path GLOB '*/lastlog'
 	UNION ALL
 	SELECT 'set-user-ID or set-group-ID given', pid, comm, path, detail, ts_ns
 	FROM mark_rows
 	WHERE mark = 'mode' AND errno IS NULL AND (detail GLOB '*0[2-7][0-7][0-7][0-7]*')
 	UNION ALL
-	SELECT 'standard input or output became a socket', pid, comm, coalesce(remote, path), 'fd ' || fd, opened_ns
+	SELECT 'standard input or output became a socket', pid, comm, coalesce(remote, path),
+		'fd ' || fd, opened_ns
 	FROM fd_rows WHERE is_socket AND fd <= 2 AND how = 5 AND family IN ('inet', 'inet6')
 	UNION ALL
 	SELECT 'kernel changed', pid, comm, path, syscall || coalesce(' ' || errno, ''), ts_ns
@@ -52,7 +54,7 @@ FROM (
 	FROM mark_rows WHERE mark = 'times' AND errno IS NULL
 )
 WHERE 1
-	AND instr(',' || :pid || ',', ',' || pid || ',')
+	AND listed(:pid, pid)
 	AND path GLOB :path
 	AND ts_ns >= :since
 	AND ts_ns < :until

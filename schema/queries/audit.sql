@@ -2,7 +2,7 @@
 SELECT pid, tid, kernel_read, kernel_written, recorded_read, recorded_written, verdict
 FROM io_audit
 WHERE 1
-	AND instr(',' || :pid || ',', ',' || pid || ',')
+	AND listed(:pid, pid)
 	AND verdict <> 'balanced' -- :failed
 ORDER BY pid, tid
 LIMIT :limit

@@ -2,13 +2,13 @@
 SELECT pid, comm, fd, path, kind, opened, closed, reads, writes, bytes_read, bytes_written
 FROM fd_rows
 WHERE 1
-	AND instr(',' || :pid || ',', ',' || pid || ',')
+	AND listed(:pid, pid)
 	AND path GLOB :path
 	AND coalesce(closed_ns, 9223372036854775807) >= :since
 	AND coalesce(opened_ns, 0) < :until
 ORDER BY pid, coalesce(opened_ns, 0), fd_id
 LIMIT :limit
 -- text
-SELECT pid, comm, fd, path, substr(opened, 12, 12) AS opened, substr(closed, 12, 12) AS closed,
-	reads, writes, size(bytes_read) AS "read", size(bytes_written) AS written
+SELECT pid, comm, fd, substr(opened, 12, 12) AS opened, substr(closed, 12, 12) AS closed, reads,
+	writes, size(bytes_read) AS "read", size(bytes_written) AS written, path
 FROM rows;

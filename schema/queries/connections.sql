@@ -3,14 +3,14 @@ SELECT pid, comm, fd, family, type, local, remote, direction, opened, closed, by
 	bytes_written
 FROM fd_rows
 WHERE is_socket
-	AND instr(',' || :pid || ',', ',' || pid || ',')
+	AND listed(:pid, pid)
 	AND (local GLOB :path OR remote GLOB :path)
 	AND coalesce(closed_ns, 9223372036854775807) >= :since
 	AND coalesce(opened_ns, 0) < :until
 ORDER BY pid, coalesce(opened_ns, 0), fd_id
 LIMIT :limit
 -- text
-SELECT pid, comm, fd, family || '/' || type AS type, local, remote, direction AS dir,
-	substr(opened, 12, 12) AS opened, substr(closed, 12, 12) AS closed,
-	size(bytes_read) AS "read", size(bytes_written) AS written
+SELECT pid, comm, fd, family || '/' || type AS type, direction AS dir,
+	substr(opened, 12, 8) AS opened, substr(closed, 12, 8) AS closed, size(bytes_read) AS "read",
+	size(bytes_written) AS written, coalesce(local, '') || coalesce(' > ' || remote, '') AS addresses
 FROM rows;

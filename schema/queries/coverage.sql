@@ -2,7 +2,7 @@
 SELECT pid, tid, what, count, first_time, detail
 FROM coverage
 WHERE 1
-	AND instr(',' || :pid || ',', ',' || pid || ',')
+	AND listed(:pid, pid)
 ORDER BY coalesce(pid, 0), coalesce(tid, 0), first_time
 LIMIT :limit
 -- text

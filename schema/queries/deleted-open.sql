@@ -1,13 +1,12 @@
 -- Files that were deleted while a process still had them open.
 SELECT d.pid, d.comm, d.fd, d.path, d.opened,
-	strftime('%Y-%m-%dT%H:%M:%S', f.first_delete / 1000000000, 'unixepoch')
-		|| printf('.%09dZ', f.first_delete % 1000000000) AS deleted,
+	iso(f.first_delete) AS deleted,
 	d.closed, d.bytes_read, d.bytes_written
 FROM files f
 JOIN fd_rows d ON d.file_id = f.id
 WHERE f.first_delete IS NOT NULL AND coalesce(d.opened_ns, 0) <= f.first_delete
 	AND coalesce(d.closed_ns, 9223372036854775807) > f.first_delete
-	AND instr(',' || :pid || ',', ',' || d.pid || ',')
+	AND listed(:pid, d.pid)
 	AND d.path GLOB :path
 ORDER BY f.first_delete, d.fd_id
 LIMIT :limit

@@ -2,13 +2,13 @@
 SELECT time, seq, pid, comm, how, path, kind, mode, owner, grp, size, mtime, links
 FROM destroyed_rows
 WHERE 1
-	AND instr(',' || :pid || ',', ',' || pid || ',')
+	AND listed(:pid, pid)
 	AND path GLOB :path
 	AND ts_ns >= :since
 	AND ts_ns < :until
 ORDER BY ts_ns, seq
 LIMIT :limit
 -- text
-SELECT substr(time, 1, 10) AS day, substr(time, 12, 12) AS time, pid, comm, how, path,
-	size(size) AS size, mode, owner, substr(mtime, 1, 19) AS modified
+SELECT substr(time, 1, 10) AS day, substr(time, 12, 12) AS time, pid, comm, how, size(size) AS size,
+	mode, owner, replace(substr(mtime, 1, 19), 'T', ' ') AS modified, path
 FROM rows;

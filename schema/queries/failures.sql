@@ -1,8 +1,8 @@
 -- Calls that failed, counted by process, call, error and path.
 -- Every single one is in the timeline: --timeline --failed.
 SELECT p.pid, comm.text AS comm, c.name AS syscall, e.name AS errno, path.text AS path, f.count,
-	strftime('%Y-%m-%dT%H:%M:%S', f.first / 1000000000, 'unixepoch') || printf('.%09dZ', f.first % 1000000000) AS first_time,
-	strftime('%Y-%m-%dT%H:%M:%S', f.last / 1000000000, 'unixepoch') || printf('.%09dZ', f.last % 1000000000) AS last_time
+	iso(f.first) AS first_time,
+	iso(f.last) AS last_time
 FROM failure_counts f
 JOIN procs p ON p.id = f.proc
 JOIN calls c ON c.id = f.call
@@ -10,15 +10,15 @@ LEFT JOIN errnos e ON e.id = f.errno
 LEFT JOIN strings comm ON comm.id = p.comm
 LEFT JOIN strings path ON path.id = f.path
 WHERE 1
-	AND instr(',' || :pid || ',', ',' || p.pid || ',')
+	AND listed(:pid, p.pid)
 	AND path.text GLOB :path
-	AND instr(',' || :syscall || ',', ',' || c.name || ',')
+	AND listed(:syscall, c.name)
 	AND f.last >= :since
 	AND f.first < :until
 	AND 1 -- :failed
 ORDER BY f.count DESC, f.first
 LIMIT :limit
 -- text
-SELECT count, errno, syscall, pid, comm, path, substr(first_time, 12, 12) AS first,
-	substr(last_time, 12, 12) AS last
+SELECT count, errno, syscall, pid, comm, substr(first_time, 12, 12) AS first,
+	substr(last_time, 12, 12) AS last, path
 FROM rows;

@@ -5,15 +5,18 @@ SELECT path, kind, dev, ino, mode, owner, grp, size, mtime, opens, failures, rea
 	processes
 FROM file_rows
 WHERE 1
-	AND file_id IN (SELECT fp.file FROM file_procs fp JOIN procs p ON p.id = fp.proc WHERE instr(',' || :pid || ',', ',' || p.pid || ','))
+	AND file_id IN (SELECT file_id FROM file_pids WHERE listed(:pid, pid))
 	AND path GLOB :path
 	AND last_ns >= :since
 	AND first_ns < :until
 	AND failures > 0 -- :failed
-ORDER BY first_ns, file_id
+ORDER BY opens + reads + writes + mapped + created + deleted + renamed + executed = 0,
+	first_ns, file_id
 LIMIT :limit
 -- text
-SELECT path, kind, mode, coalesce(owner || ':' || grp, owner) AS owner, size(size) AS size,
-	opens, size(bytes_read) AS "read", size(bytes_written) AS written,
-	also(created, 'created', deleted, 'deleted', renamed, 'renamed', executed, 'executed', mapped, 'mapped', failures, 'failed') AS also
+SELECT CASE WHEN kind <> 'file' THEN kind || coalesce(' ' || mode, '') ELSE mode END AS mode,
+	CASE WHEN owner = grp THEN owner ELSE owner || coalesce(':' || grp, '') END AS owner,
+	size(size) AS size, opens, size(bytes_read) AS "read", size(bytes_written) AS written,
+	what(path, NULL, also(created, 'created', deleted, 'deleted', renamed, 'renamed', executed,
+		'executed', mapped, 'mapped', failures, 'failed')) AS path
 FROM rows;

@@ -2,6 +2,6 @@
 SELECT pid, comm, fd, family, type, local, opened, closed
 FROM fd_rows
 WHERE is_socket AND direction = 'listen'
-	AND instr(',' || :pid || ',', ',' || pid || ',')
+	AND listed(:pid, pid)
 ORDER BY pid, fd
 LIMIT :limit

@@ -9,7 +9,7 @@ LEFT JOIN files f ON f.id = m.file
 LEFT JOIN strings comm ON comm.id = p.comm
 LEFT JOIN strings path ON path.id = f.path
 WHERE 1
-	AND instr(',' || :pid || ',', ',' || p.pid || ',')
+	AND listed(:pid, p.pid)
 	AND path.text GLOB :path
 ORDER BY p.pid, m.id
 LIMIT :limit

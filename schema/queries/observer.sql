@@ -2,7 +2,7 @@
 SELECT pid, tid, what, count, total_ns, detail
 FROM observer
 WHERE 1
-	AND instr(',' || :pid || ',', ',' || pid || ',')
+	AND listed(:pid, pid)
 ORDER BY coalesce(pid, 0), coalesce(tid, 0), what
 LIMIT :limit
 -- text

@@ -2,7 +2,7 @@
 SELECT seq, time, pid, tid, comm, syscall, fd, path, path2, ret, errno, detail
 FROM mark_rows
 WHERE mark = 'owner'
-	AND instr(',' || :pid || ',', ',' || pid || ',')
+	AND listed(:pid, pid)
 	AND (path GLOB :path OR path2 GLOB :path)
 	AND ts_ns >= :since
 	AND ts_ns < :until

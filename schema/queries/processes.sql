@@ -2,7 +2,7 @@
 SELECT pid, ppid, comm, exe, cmdline, cwd, user, uid, started, ended, exit_code, exit_signal
 FROM process_rows
 WHERE 1
-	AND instr(',' || :pid || ',', ',' || pid || ',')
+	AND listed(:pid, pid)
 	AND exe GLOB :path
 	AND coalesce(ended_ns, 9223372036854775807) >= :since
 	AND coalesce(started_ns, 0) < :until
@@ -10,9 +10,9 @@ WHERE 1
 ORDER BY coalesce(started_ns, 0), proc_id
 LIMIT :limit
 -- text
-SELECT pid, ppid, coalesce(user, uid) AS user, substr(started, 6, 14) AS started,
-	substr(ended, 6, 14) AS ended,
+SELECT pid, ppid, coalesce(user, uid) AS user, replace(substr(started, 6, 14), 'T', ' ') AS started,
+	replace(substr(ended, 6, 14), 'T', ' ') AS ended,
 	CASE WHEN exit_signal IS NOT NULL THEN 'signal ' || exit_signal
 	     WHEN exit_code IS NOT NULL THEN 'exit ' || exit_code END AS status,
-	coalesce(exe, comm) AS exe, cmdline AS command, cwd
+	coalesce(exe, comm) AS exe, cwd, cmdline AS command
 FROM rows;

@@ -1,6 +1,7 @@
 -- The case in numbers.
-SELECT key, value FROM case_info WHERE key IN ('case_id', 'verdict', 'chain_head', 'exhibit', 'hostname', 'started',
-	'ended', 'end_reason', 'events', 'events_lost')
+SELECT key, value FROM case_info
+WHERE key IN ('case_id', 'verdict', 'chain_head', 'exhibit', 'hostname', 'started', 'ended',
+	 'end_reason', 'events', 'events_lost')
 UNION ALL SELECT 'processes', count(*) FROM procs
 UNION ALL SELECT 'threads', count(*) FROM tasks
 UNION ALL SELECT 'files', count(*) FROM files
@@ -10,5 +11,6 @@ UNION ALL SELECT 'failures', coalesce(sum(failures), 0) FROM call_counts
 UNION ALL SELECT 'connections', coalesce(sum(is_socket), 0) FROM fds
 UNION ALL SELECT 'destroyed', count(*) FROM victims WHERE NOT (how = 3 AND size = 0)
 UNION ALL SELECT 'executed', coalesce(sum(executed), 0) FROM files
-UNION ALL SELECT 'audit_' || CASE WHEN verdict GLOB 'differs*' THEN 'differs' ELSE verdict END, count(*)
+UNION ALL
+SELECT 'audit_' || CASE WHEN verdict GLOB 'differs*' THEN 'differs' ELSE verdict END, count(*)
 	FROM io_audit GROUP BY 1

@@ -1,11 +1,12 @@
 -- Every recorded call, in order of time.
+WITH path_ids AS (SELECT id FROM strings WHERE text GLOB :path)
 SELECT seq, time, ts_ns, dur_ns, pid, tid, comm, abi, syscall, fd, path, path2, ret, errno,
 	bytes, detail
 FROM timeline_rows
 WHERE 1
-	AND thread_id IN (SELECT id FROM threads WHERE instr(',' || :pid || ',', ',' || pid || ','))
-	AND (path_id IN (SELECT id FROM strings WHERE text GLOB :path) OR path2_id IN (SELECT id FROM strings WHERE text GLOB :path))
-	AND call_id IN (SELECT id FROM calls WHERE instr(',' || :syscall || ',', ',' || name || ','))
+	AND thread_id IN (SELECT id FROM threads WHERE listed(:pid, pid))
+	AND (path_id IN path_ids OR path2_id IN path_ids) -- :path
+	AND call_id IN (SELECT id FROM calls WHERE listed(:syscall, name))
 	AND ts_ns >= :since
 	AND ts_ns < :until
 	AND errno_id IS NOT NULL -- :failed
@@ -14,6 +15,8 @@ LIMIT :limit
 -- text
 SELECT substr(time, 1, 10) AS day, substr(time, 12, 15) AS time,
 	CASE WHEN tid = pid THEN CAST(pid AS TEXT) ELSE pid || '/' || tid END AS "pid/tid",
-	comm, syscall, fd, coalesce(errno, CAST(ret AS TEXT), '?') AS result,
+	comm, syscall, fd,
+	CASE WHEN abs(ret) > 1 << 40 THEN printf('0x%x', ret)
+	     ELSE coalesce(errno, CAST(ret AS TEXT), '?') END AS result,
 	what(path, path2, detail) AS what
 FROM rows;
