@@ -195,6 +195,8 @@ UNIT_COMMON = \
 	crc32c \
 
 UNIT_RECORDER = \
+	guardian \
+	placement \
 	checkpoint \
 	writer_faults \
 	recover \

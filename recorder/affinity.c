@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #define PATH_CAP 512
@@ -121,20 +122,49 @@ bool affinity_cpu_ns(pid_t tid, uint64_t *ns)
 	return read_proc(tid, "schedstat", buf, sizeof(buf)) > 0 && parse_number(buf, ns) && *ns > 0;
 }
 
-bool affinity_start_ticks(pid_t tid, uint64_t *ticks)
+bool affinity_stat(pid_t tid, struct affinity_stat *st)
 {
 	char buf[1024];
 	const char *p;
+	uint64_t v;
 
 	if (read_proc(tid, "stat", buf, sizeof(buf)) <= 0)
 		return false;
 	p = strrchr(buf, ')');          /* the name may hold anything, this too */
-	for (int field = 2; p && field < 22; field++) {
-		p = strchr(p, ' ');
-		if (p)
-			p++;
+	for (int field = 3; field <= 22; field++) {
+		p = p ? strchr(p, ' ') : NULL;
+		if (!p)
+			return false;
+		p++;
+		if (field == 4) {
+			if (!parse_number(p, &v))
+				return false;
+			st->ppid = (pid_t)v;
+		}
 	}
-	return p && parse_number(p, ticks);
+	return parse_number(p, &st->start_ticks) != NULL;
+}
+
+bool affinity_tgid(pid_t tid, pid_t *tgid)
+{
+	char buf[2048];
+	const char *p;
+	uint64_t v;
+
+	if (read_proc(tid, "status", buf, sizeof(buf)) <= 0 || !(p = strstr(buf, "\nTgid:\t")) ||
+	    !parse_number(p + 7, &v))
+		return false;
+	*tgid = (pid_t)v;
+	return true;
+}
+
+uint64_t affinity_now_ticks(void)
+{
+	uint64_t per_second = (uint64_t)sysconf(_SC_CLK_TCK);
+	struct timespec ts;
+
+	clock_gettime(CLOCK_BOOTTIME, &ts);
+	return (uint64_t)ts.tv_sec * per_second + (uint64_t)ts.tv_nsec * per_second / 1000000000u;
 }
 
 /* ---- the cpuset ---- */

@@ -33,7 +33,15 @@ void affinity_to_restore(pid_t tid, const cpu_set_t *old, cpu_set_t *out);
 
 /* ns on a CPU so far; false when the kernel does not count it or the thread is gone. */
 bool affinity_cpu_ns(pid_t tid, uint64_t *ns);
-/* Start of the thread in clock ticks since boot, proc_pid_stat(5) field 22. */
-bool affinity_start_ticks(pid_t tid, uint64_t *ticks);
+/* From /proc/TID/stat: parent, and start in clock ticks since boot (proc_pid_stat(5), fields 4
+ * and 22). */
+struct affinity_stat {
+	pid_t ppid;
+	uint64_t start_ticks;
+};
+bool affinity_stat(pid_t tid, struct affinity_stat *st);
+bool affinity_tgid(pid_t tid, pid_t *tgid);
+/* Now, in the same ticks. */
+uint64_t affinity_now_ticks(void);
 
 #endif

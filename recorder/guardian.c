@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "affinity.h"
+#include "heirs.h"
 
 struct guardian {
 	struct guardian_area *area;
@@ -28,46 +29,90 @@ struct guardian {
 	int end_fd;
 };
 
+struct heirs {
+	const struct guardian_pin *pin;
+	unsigned restored;
+};
+
+static void restore_heir(void *arg, pid_t tid)
+{
+	struct heirs *h = arg;
+	cpu_set_t now;
+
+	if (affinity_get(tid, &now) && affinity_is_one(&now, h->pin->cpu) &&
+	    affinity_set(tid, &h->pin->restore))
+		h->restored++;
+}
+
+/* Until a pass finds none: while it looked, one with the pin may have made another. */
+static unsigned restore_heirs(const struct guardian_pin *pin)
+{
+	struct heirs h = { pin, 0 };
+	struct affinity_stat st;
+	unsigned before;
+
+	if (!affinity_stat(pin->tgid, &st) || st.start_ticks != pin->tgid_start_ticks)
+		return 0;
+	do {
+		before = h.restored;
+		heirs_each(pin->tgid, pin->pinned_ticks, restore_heir, &h);
+	} while (h.restored != before);
+	return h.restored;
+}
+
 struct guardian_result guardian_restore(struct guardian_area *area)
 {
 	struct guardian_result r = { 0 };
+	bool had[GUARDIAN_PINS] = { false };
 
+	/* first all of those that were pinned, so that they make no more heirs */
 	for (unsigned i = 0; i < GUARDIAN_PINS; i++) {
 		struct guardian_pin *pin = &area->pin[i];
-		uint64_t ticks;
+		struct affinity_stat st;
 		cpu_set_t now;
 
-		if (!atomic_load_explicit(&pin->used, memory_order_acquire))
+		had[i] = atomic_load_explicit(&pin->used, memory_order_acquire) != 0;
+		if (!had[i])
 			continue;
-		if (!affinity_start_ticks(pin->tid, &ticks) || ticks != pin->start_ticks ||
-		    !affinity_get(pin->tid, &now)) {
+		if (!affinity_stat(pin->tid, &st) || st.start_ticks != pin->start_ticks ||
+		    !affinity_get(pin->tid, &now))
 			r.gone++;
-		} else if (!affinity_is_one(&now, pin->cpu)) {
+		else if (!affinity_is_one(&now, pin->cpu))
 			r.foreign++;
-		} else if (affinity_set(pin->tid, &pin->restore)) {
+		else if (affinity_set(pin->tid, &pin->restore))
 			r.restored++;
-		} else if (errno == ESRCH) {
+		else if (errno == ESRCH)
 			r.gone++;
-		} else {
-			r.failed++;
+		else
+			r.failed++, had[i] = false;
+	}
+	for (unsigned i = 0; i < GUARDIAN_PINS; i++) {
+		if (!had[i])
 			continue;
-		}
-		guardian_give_back(pin);
+		r.heirs += restore_heirs(&area->pin[i]);
+		guardian_give_back(&area->pin[i]);
 	}
 	return r;
 }
 
-struct guardian_pin *guardian_take(struct guardian *g, pid_t tid, uint64_t start_ticks, int cpu,
-                                   const cpu_set_t *restore)
+struct guardian_pin *guardian_take(struct guardian *g, pid_t tid, int cpu, const cpu_set_t *restore)
 {
+	struct affinity_stat st, process;
+	pid_t tgid;
+
+	if (!affinity_stat(tid, &st) || !affinity_tgid(tid, &tgid) || !affinity_stat(tgid, &process))
+		return NULL;
 	for (unsigned i = 0; i < GUARDIAN_PINS; i++) {
 		struct guardian_pin *pin = &g->area->pin[i];
 
 		if (atomic_load_explicit(&pin->used, memory_order_relaxed))
 			continue;
 		pin->tid = tid;
+		pin->tgid = tgid;
 		pin->cpu = cpu;
-		pin->start_ticks = start_ticks;
+		pin->start_ticks = st.start_ticks;
+		pin->tgid_start_ticks = process.start_ticks;
+		pin->pinned_ticks = affinity_now_ticks();
 		pin->restore = *restore;
 		atomic_store_explicit(&pin->used, 1, memory_order_release);
 		return pin;
@@ -116,10 +161,10 @@ static void guard(struct guardian_area *area, int tracer, int end_fd)
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, NULL);
 	setsid();
-	prctl(PR_SET_NAME, "frec-guardian");
 	if (chdir("/") != 0)            /* so that the case's file system can be unmounted */
 		_exit(1);
 	close_all_but(tracer, end_fd);
+	prctl(PR_SET_NAME, "frec-guardian");
 	while (poll(fds, 2, -1) < 0 && errno == EINTR)
 		;
 	if (!fds[1].revents)

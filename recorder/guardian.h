@@ -6,7 +6,8 @@
  * - The guardian is a process of its own: child of init, own session, no signal but SIGKILL,
  *   no file but the two it waits on. It waits for the end of the process that made it.
  * - Putting back touches only a thread that is the same one (tid and start time) and has
- *   exactly the mask that was set for it: whatever anybody else decided stays.
+ *   exactly the mask that was set for it: whatever anybody else decided stays. And what
+ *   such a thread's process has made since the pin, if it has that mask too (heirs.h).
  */
 #ifndef FREC_GUARDIAN_H
 #define FREC_GUARDIAN_H
@@ -24,8 +25,10 @@ struct guardian_pin {
 	_Atomic uint32_t used;          /* stored last when taken, first when given back */
 	int32_t tid;
 	int32_t cpu;                    /* the mask that was set is this one CPU */
-	uint32_t reserved;
-	uint64_t start_ticks;
+	int32_t tgid;
+	uint64_t start_ticks;           /* of the thread, clock ticks since boot */
+	uint64_t tgid_start_ticks;
+	uint64_t pinned_ticks;          /* when the mask was set */
 	cpu_set_t restore;              /* what to set in the end */
 };
 
@@ -39,9 +42,8 @@ struct guardian;
 /* area: in a MAP_SHARED mapping that outlives the guardian's user, or NULL: one is made. NULL with
  * errno when a process cannot be made. Call it when no child can report to waitpid by pid. */
 struct guardian *guardian_new(struct guardian_area *area);
-/* NULL when all places are taken. The caller sets the mask afterwards. */
-struct guardian_pin *guardian_take(struct guardian *g, pid_t tid, uint64_t start_ticks, int cpu,
-                                   const cpu_set_t *restore);
+/* NULL when all places are taken or there is no such thread. The caller sets the mask afterwards. */
+struct guardian_pin *guardian_take(struct guardian *g, pid_t tid, int cpu, const cpu_set_t *restore);
 void guardian_give_back(struct guardian_pin *pin);
 /* Ends the process. Pins still taken are left to nobody. */
 void guardian_free(struct guardian *g);
@@ -51,6 +53,7 @@ struct guardian_result {
 	unsigned gone;                  /* no such thread any more, or another one */
 	unsigned foreign;               /* its mask is somebody else's by now */
 	unsigned failed;                /* not permitted */
+	unsigned heirs;                 /* born with the pin, and restored */
 };
 
 /* For recovery and the guardian itself; pins that failed stay taken. Allocates nothing. */

@@ -3,8 +3,10 @@
  * (contract in placement.h; waiting is in stopwait.c, the guardian in guardian.c).
  *
  * - A thread is hot when WINDOW stops took at most HOT_NS. Then its CPU time per stop is measured over
- *   one more window. A thread alone is pinned unless it mostly computes; of several, only
- *   those that do next to nothing between stops: on one CPU they would wait for each other.
+ *   one more window. A thread alone is pinned unless it computes and others wait for the tracer;
+ *   of several, only those that do little between stops: on one CPU they would wait for each
+ *   other. A pin is also a trial, for only on the tracer's CPU does a stop cost a thread no
+ *   wake-up of another CPU, and its CPU time tells what it does by itself.
  * - The CPU is where the tracer runs when the first pin is made, if both masks allow it. The tracer
  *   itself is pinned there while any thread is.
  * - Every TICK_NS each pinned thread is looked at again: cold or computing ones get their mask
@@ -32,7 +34,9 @@
 #define IDLE_TICK_NS    25000000        /* of the timer */
 #define ALONE_NS        100000u         /* CPU time per stop of the only pinned thread, others stop, too */
 #define TOGETHER_NS     12000u          /* of each of several */
-#define RETRY_NS        200000000u      /* until a thread that computes is measured again */
+#define AWAY_NS         15000u          /* that a stop costs a thread on another CPU: it wakes the tracer */
+#define RETRY_NS        200000000u      /* until a thread that computes is tried again; doubles each time */
+#define RETRY_DOUBLINGS 4u
 #define ASK_NS          100000000u      /* unpinned after it asked; doubles each time */
 #define ASK_DOUBLINGS   7u
 #define EMBARGO_NS      20000000u       /* nobody is pinned while somebody looks */
@@ -224,7 +228,6 @@ static int tracer_beside(struct placement *p, const cpu_set_t *mask)
 static bool pin_thread(struct placement *p, pid_t tid, struct placement_thread *t, uint64_t now)
 {
 	struct pin *pin = p->npins < GUARDIAN_PINS ? calloc(1, sizeof(*pin)) : NULL;
-	uint64_t start;
 	int error;
 
 	if (!pin)
@@ -235,10 +238,10 @@ static bool pin_thread(struct placement *p, pid_t tid, struct placement_thread *
 	pin->stops = t->stops;
 	pin->cpu_ns = t->cpu_ns;
 	if (!affinity_get(tid, &pin->old) || CPU_COUNT(&pin->old) < 2 || !schedules_normally(tid) ||
-	    !affinity_start_ticks(tid, &start) || tracer_beside(p, &pin->old) < 0)
+	    tracer_beside(p, &pin->old) < 0)
 		goto no;
 	affinity_to_restore(tid, &pin->old, &pin->restore);
-	pin->guarded = guardian_take(p->guardian, tid, start, p->cpu, &pin->restore);
+	pin->guarded = guardian_take(p->guardian, tid, p->cpu, &pin->restore);
 	if (!pin->guarded)
 		goto no;
 	if (!affinity_set(tid, &p->one)) {
@@ -278,9 +281,11 @@ static uint64_t cpu_limit(const struct placement *p, const struct placement_thre
 
 static void leave_alone(struct placement *p, struct placement_thread *t, uint64_t now)
 {
-	t->not_before_ns = now + RETRY_NS;
-	p->free_until_ns = now + 2 * RETRY_NS;
+	t->not_before_ns = now + ((uint64_t)RETRY_NS << t->retries);
+	p->free_until_ns = t->not_before_ns + RETRY_NS;
 	p->free_one = t;
+	if (t->retries < RETRY_DOUBLINGS)
+		t->retries++;
 }
 
 static void look_again(struct placement *p, struct pin *pin, uint64_t now, uint64_t elapsed)
@@ -298,6 +303,7 @@ static void look_again(struct placement *p, struct pin *pin, uint64_t now, uint6
 		leave_alone(p, pin->thread, now);
 		unpin(p, pin);
 	} else if (pin->cold >= COLD_TICKS) {
+		pin->thread->retries = 0;
 		unpin(p, pin);
 	}
 }
@@ -352,7 +358,7 @@ static void consider(struct placement *p, pid_t tid, struct placement_thread *t,
 	used = cpu_ns - t->cpu_ns;
 	t->cpu_ns = cpu_ns;
 	t->state &= (uint8_t)~MEASURING;
-	if (used > cpu_limit(p, t, p->npins + 1, now) * WINDOW)
+	if (used > (cpu_limit(p, t, p->npins + 1, now) + AWAY_NS) * WINDOW)
 		leave_alone(p, t, now);
 	else if (!pin_thread(p, tid, t, now))
 		cannot(t, now);

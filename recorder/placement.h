@@ -50,7 +50,7 @@ struct placement_thread {
 	uint64_t not_before_ns;         /* no pin until then */
 	uint32_t stops;
 	uint8_t state;
-	uint8_t asks;
+	uint8_t asks, retries;
 	void *pinned;
 };
 
