@@ -25,7 +25,8 @@ for status in (0, 1, 3, 42, 255):
     is_sealed(case, "and the case is sealed")
 case = new()
 r = frec("-q", "-o", case, "--", "/bin/sh", "-c", "kill -TERM $$")
-is_(r.returncode, 128 + signal.SIGTERM, "a command that dies of SIGTERM: 143, as the shell says")
+is_(r.returncode, -signal.SIGTERM, "a command dies of SIGTERM: so does frec, and a shell says 143")
+is_sealed(case, "but not before the case is sealed")
 p = rows(case, "SELECT exit_code, exit_signal FROM processes")
 ok(len(p) == 1 and str(p[0]["exit_signal"]) in ("15", "SIGTERM") and p[0]["exit_code"] is None,
    "and processes says so", p)

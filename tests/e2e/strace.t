@@ -20,6 +20,8 @@ CALLS = """
 """.split()
 RESULT_VARIES = {"mmap", "fork", "vfork", "clone", "clone3"}
 NO_SUCH_PATH = {"mmap"}
+# What an fd was opened as (frec) and what it is called after a rename (strace).
+RENAMED = {(f"{tmp}/work/old", f"{tmp}/work/new")}
 
 LINE = re.compile(r"(\d+)\s+([a-z0-9_]+)\((.*)\)\s+= (.*)$")
 RESUMED = re.compile(r"(\d+)\s+<\.\.\. ([a-z0-9_]+) resumed>(.*)$")
@@ -32,8 +34,9 @@ def strace_lines(file):
         for line in f:
             line = line.rstrip("\n")
             pid = line.split(None, 1)[0]
-            if line.endswith("<unfinished ...>"):
-                open_calls[pid] = line[:-len("<unfinished ...>")]
+            m = re.match(r"(.*)<(unfinished|pid changed to \d+) \.\.\.>$", line)
+            if m:
+                open_calls[pid] = m.group(1)
                 continue
             m = re.match(r"(\d+) \+\+\+ superseded by execve in pid (\d+)", line)
             if m:    # the leader's id now carries that thread's pending execve
@@ -55,6 +58,8 @@ def strace_calls(file):
         if not m:
             continue
         pid, name, args, result = m.groups()
+        if name == "mmap" and "MAP_ANONYMOUS" in args:
+            continue    # concerns no file
         n = order.setdefault(pid, len(order))
         err = re.match(r"-1 (E[A-Z0-9]+)", result)
         ret = re.match(r"(0x[0-9a-f]+|-?\d+)", result)
@@ -79,10 +84,33 @@ def unquote(s):
 
 def frec_calls(case):
     order = {}
-    for r in rows(case, "SELECT tid, syscall, ret, errno, path FROM timeline ORDER BY ts_ns, seq"):
-        if r["syscall"] in CALLS:
+    for r in rows(case, "SELECT tid, syscall, ret, errno, path, detail FROM timeline ORDER BY ts_ns, seq"):
+        if r["syscall"] in CALLS and not (r["syscall"] == "mmap" and "MAP_ANONYMOUS" in r["detail"]):
             n = order.setdefault(r["tid"], len(order))
             yield (n, r["syscall"], None if r["errno"] else r["ret"], r["errno"], r["path"])
+
+
+def per_process(calls):
+    """The calls of each process in order of birth: [[(name, result, errno, path)]]"""
+    lists = {}
+    for n, name, ret, err, path in calls:
+        if name in RESULT_VARIES and ret is not None:
+            ret = "any"
+        if path is not None:
+            path = re.sub(r"^/proc/\d+/", "/proc/PID/", path)
+        lists.setdefault(n, []).append((name, ret, err, path))
+    return list(lists.values())
+
+
+def difference(theirs, ours):
+    """None, or (where, what) of the first difference between two lists of calls."""
+    for i, (a, b) in enumerate(zip(theirs, ours)):
+        if a[:3] != b[:3] or (a[3] is not None and a[0] not in NO_SUCH_PATH and
+                              a[3] != b[3] and (b[3], a[3]) not in RENAMED):
+            return i, f"call {i}: strace {a}, frec {b}"
+    if len(theirs) != len(ours):
+        return min(len(theirs), len(ours)), f"strace has {len(theirs)} calls, frec {len(ours)}"
+    return None
 
 
 for t in ["io", "paths", "tree"]:
@@ -105,28 +133,22 @@ for t in ["io", "paths", "tree"]:
     if not ok(r.returncode == 0, f"{t}: frec ran it", r.stderr):
         continue
 
-    per_process = {}
-    for which, calls in (("strace", strace_calls(log)), ("frec", frec_calls(case))):
-        for n, name, ret, err, path in calls:
-            if name in RESULT_VARIES and ret is not None:
-                ret = "any"
-            per_process.setdefault(n, {}).setdefault(which, []).append((name, ret, err, path))
-    problems, compared, paths = [], 0, 0
-    for n, both in sorted(per_process.items()):
-        s, f = both.get("strace", []), both.get("frec", [])
-        for i, (a, b) in enumerate(zip(s, f)):
-            compared += 1
-            if a[:3] != b[:3]:
-                problems.append(f"process {n} call {i}: strace {a}, frec {b}")
-                break
-            if a[3] is not None and a[0] not in NO_SUCH_PATH:
-                paths += 1
-                if a[3] != b[3]:
-                    problems.append(f"process {n} call {i}: path: strace {a}, frec {b}")
-        if len(s) != len(f):
-            problems.append(f"process {n}: strace has {len(s)} calls, frec {len(f)}")
+    theirs, ours = per_process(strace_calls(log)), per_process(frec_calls(case))
+    compared = sum(map(len, theirs))
+    paths = sum(1 for calls in theirs for c in calls if c[3] is not None)
+    problems = []
+    # Birth order says which process is which, but for those that race: then the same calls do.
+    for n, calls in enumerate(theirs):
+        i = next((i for i, other in enumerate(ours) if not difference(calls, other)), None)
+        if i is not None:
+            ours.pop(i)
+        elif ours:
+            problems.append(f"process {n}: {min((difference(calls, o) for o in ours), key=lambda d: -d[0])[1]}")
+        else:
+            problems.append(f"process {n} is not in the case")
+    problems += [f"not in strace: {calls[:3]}..." for calls in ours[len(problems):]]
     ok(compared > 50 and not problems,
-       f"{t}: {compared} calls of {len(per_process)} processes, results as strace says", *problems[:8])
+       f"{t}: {compared} calls of {len(theirs)} processes, results as strace says", *problems[:8])
     ok(paths > 10, f"{t}: {paths} resolved paths compared")
 
 done()
