@@ -38,7 +38,7 @@ def strace_lines(file):
             if m:
                 open_calls[pid] = m.group(1)
                 continue
-            m = re.match(r"(\d+) \+\+\+ superseded by execve in pid (\d+)", line)
+            m = re.match(r"(\d+)\s+\+\+\+ superseded by execve in pid (\d+)", line)
             if m:    # the leader's id now carries that thread's pending execve
                 open_calls[m.group(1)] = re.sub(r"^\d+", m.group(1), open_calls.pop(m.group(2)))
                 continue
