@@ -176,7 +176,7 @@ static void drain(struct engine *e, uint64_t until_ns)
 
 	while (e->cfg.tracees->nthreads) {
 		int status;
-		pid_t tid = waitpid(-1, &status, __WALL | WNOHANG);
+		pid_t tid = placement_poll(e->cfg.placement, &status);
 
 		if (tid > 0) {
 			engine_status(e, tid, status);

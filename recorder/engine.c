@@ -215,8 +215,17 @@ static void syscall_stop(struct engine *e, struct tracee *t, bool seccomp, uint6
 	for (unsigned i = 0; i < 6; i++)
 		args[i] = info.entry.args[i];
 	CALL(e, entry, t, abi, (uint32_t)nr, args, now);
-	if (t->call.ent && t->call.ent->effect == FRZ_FX_AFFINITY)
+	switch (t->call.ent ? t->call.ent->effect : FRZ_FX_NONE) {
+	case FRZ_FX_AFFINITY:
 		placement_before_look(e->cfg.placement, t->tid, &t->place);
+		break;
+	case FRZ_FX_CLONE:
+	case FRZ_FX_EXEC:
+		placement_pause(e->cfg.placement, t->tid, &t->place);
+		break;
+	default:
+		break;
+	}
 }
 
 /* Threads of the process that execve ended without a word. */

@@ -27,8 +27,8 @@ enum { STEP_FILTER, STEP_EXEC };
 
 extern char **environ;
 
-static void child_main(int go, int report, const char *file, char **argv, const struct sock_fprog *filter,
-                       const sigset_t *mask)
+static void child_main(const struct engine *e, int go, int report, const char *file, char **argv,
+                       const struct sock_fprog *filter, const sigset_t *mask)
 {
 	struct failure f = { 0, STEP_EXEC };
 	char byte;
@@ -37,6 +37,7 @@ static void child_main(int go, int report, const char *file, char **argv, const 
 	/* frec gone before the word came: nothing was promised, nothing is run */
 	if (read(go, &byte, 1) != 1)
 		_exit(126);
+	placement_child(e->cfg.placement);
 	sigprocmask(SIG_SETMASK, mask, NULL);
 	if (filter) {
 		/* with CAP_SYS_ADMIN the filter needs no no_new_privs, and set-user-ID programs work
@@ -75,7 +76,7 @@ int engine_launch(struct engine *e, const char *file, char **argv, const struct 
 	if (pid == 0) {
 		close(go[1]);
 		close(report[0]);
-		child_main(go[0], report[1], file, argv, filter, mask);
+		child_main(e, go[0], report[1], file, argv, filter, mask);
 	}
 	e->filtered = filter != NULL;
 	if (ptrace(PTRACE_SEIZE, pid, NULL, (void *)engine_options(e)) < 0) {

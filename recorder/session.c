@@ -203,6 +203,8 @@ static int run(struct session *s, char **argv)
 	sigset_t mask;
 	const char *reason;
 	int status, code = 0;
+	void *area;
+	size_t area_len;
 
 	if (!diagnose_kernel(s->err, sizeof(s->err)))
 		return -1;
@@ -217,14 +219,15 @@ static int run(struct session *s, char **argv)
 		snprintf(s->err, sizeof(s->err), "cannot start: %s", strerror(errno));
 		return -1;
 	}
-	s->placement = placement_new(o->placement, on_mask, s);
+	if (!open_case(s, argv))
+		return -1;
+	area = writer_affinity_area(s->writer, &area_len);
+	s->placement = placement_new_in(o->placement, area, area_len, on_mask, s);
 	if (!s->placement) {
 		snprintf(s->err, sizeof(s->err), "--placement: the guardian cannot be started: %s; --placement none does without it",
 		         strerror(errno));
 		return -1;
 	}
-	if (!open_case(s, argv))
-		return -1;
 	control_start(s->control, s->writer, &s->tracees.nthreads);
 	cfg = (struct engine_config){ &capture_ops, s->capture, &s->tracees, s->placement, s->control, !o->no_follow };
 	s->engine = engine_new(&cfg);
