@@ -218,6 +218,7 @@ HELPERS = \
 
 # tests/targets/NAME.c: programs to be traced, linked with nothing of ours
 TARGETS = \
+	counter \
 	io \
 	paths \
 	sockets \
@@ -239,6 +240,7 @@ SCRIPT_TESTS = \
 	tests/e2e/account.t \
 	tests/e2e/bad-input.t \
 	tests/e2e/frec-manual.t \
+	tests/e2e/killed.t \
 	tests/e2e/modes.t \
 	tests/e2e/services.t \
 	tests/e2e/stock-tools.t \

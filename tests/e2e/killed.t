@@ -1,0 +1,134 @@
+#!/usr/bin/env python3
+# frec killed with SIGKILL at random moments under load: the targets live on, and the recovered case
+# holds every call that had returned to its target before the kill, without a hole. Then a medium
+# that fills up.
+import random
+import struct
+
+from lib import *
+
+need_ptrace()
+seed = int(os.environ.get("FREC_SEED", os.getpid()))
+random.seed(seed)
+diag("FREC_SEED =", seed)
+
+
+def counters(file):
+    """{tid: calls that returned}"""
+    with open(file, "rb") as f:
+        data = f.read()
+    pairs = struct.iter_unpack("<QQ", data)
+    return {tid: n for tid, n in pairs if tid}
+
+
+def counting(name, threads):
+    file = f"{tmp}/{name}.counters"
+    p = start(f"{BUILD}/targets/counter", file, str(threads))
+    wait_until(lambda: os.path.exists(file) and len(counters(file)) == threads)
+    return p, file
+
+
+def alive(p, file):
+    """It runs, nobody traces it, and every thread gets on."""
+    before = counters(file)
+    return (p.poll() is None and wait_until(lambda: tracer_of(p.pid) == 0) and
+            wait_until(lambda: all(n > before[t] for t, n in counters(file).items())))
+
+
+def holes(case, at_least):
+    """What is wrong with the counting in a case, a line each."""
+    problems = []
+    got = {r["tid"]: r for r in rows(case, "SELECT tid, COUNT(*) AS n, MIN(ret) AS lo, MAX(ret) AS hi "
+                                           "FROM timeline WHERE syscall = 'lseek' AND ret > 0 GROUP BY tid")}
+    for tid, n in at_least.items():
+        r = got.get(tid)
+        if not r:
+            problems.append(f"{tid}: not in the case, {n} calls had returned")
+        elif r["n"] != r["hi"] - r["lo"] + 1:
+            problems.append(f"{tid}: {r['n']} calls from {r['lo']} to {r['hi']}")
+        elif r["hi"] < n:
+            problems.append(f"{tid}: the case ends with {r['hi']}, {n} calls had returned")
+    return problems
+
+
+def killed(rounds):
+    good, events, problems = 0, 0, []
+    for i in range(rounds):
+        case = f"{tmp}/killed{i}.frz"
+        p, file = counting(f"k{i}", 1 + i % 3)
+        f = attach([p.pid], case, "-q", "--sync", "segment")
+        before = counters(file)
+        wait_until(lambda: all(n > before[t] + 10 for t, n in counters(file).items()))
+        time.sleep(random.random() * (0.05 if i % 2 else 1.5))
+        at_least = counters(file)
+        f.kill()
+        f.communicate()
+        if not alive(p, file):
+            problems.append(f"round {i}: the target does not live on")
+        p.kill()
+        p.wait()
+        r = frec("--recover", case)
+        if r.returncode or os.path.exists(case + ".tail"):
+            problems.append(f"round {i}: --recover: exit {r.returncode}: {r.stderr}")
+            break
+        v = fanalyze(case, "--verify")
+        if v.returncode:
+            problems.append(f"round {i}: --verify: exit {v.returncode}: {v.stdout}")
+        problems += [f"round {i}: {h}" for h in holes(case, at_least)]
+        events += sum(at_least.values())
+        os.unlink(case)
+    ok(not problems, f"frec killed {rounds} times: no call of the target's own account is missing", *problems[:8])
+    diag(events, "calls in the accounts")
+
+
+def small_disk():
+    """A tmpfs that gets full. Needs the right to mount."""
+    disk = fresh("disk")
+    if run("mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", disk).returncode:
+        return skip("a disk that fills up", "no right to mount a tmpfs")
+    try:
+        case = disk + "/full.frz"
+        with open(disk + "/ballast", "wb") as f:
+            f.write(os.urandom(3 * 1024 * 1024 - 2174976 - 120 * 1024))
+        p, file = counting("full", 2)
+        f = attach([p.pid], case, "-q")
+        try:
+            out, err = f.communicate(timeout=60 * SLOW)
+        except subprocess.TimeoutExpired:
+            f.kill()
+            out, err = f.communicate()
+        is_(f.returncode, 1, "a full disk ends frec with 1")
+        like(err, r"full\.frz: cannot be written: No space left on device", "  which says what and why")
+        ok(alive(p, file), "  the target lives on")
+        threads = {tid: 0 for tid in counters(file)}
+        p.kill()
+        p.wait()
+        ok(os.path.exists(case + ".tail"), "  the tail is kept")
+        is_(fanalyze(case, "--verify", "--db", tmp + "/full.sqlite").returncode, 3, "  the case is intact, not sealed")
+        before = open(case, "rb").read()
+        with open(disk + "/more", "wb", buffering=0) as more:
+            try:
+                while more.write(b"x" * 4096) == 4096:
+                    pass
+            except OSError:
+                pass
+        r = frec("--recover", case)
+        is_(r.returncode, 1, "recovery on the full disk fails")
+        like(r.stderr, "no room", "  and says so")
+        ok(open(case, "rb").read() == before and os.path.exists(case + ".tail"), "  and changes nothing")
+        os.unlink(disk + "/ballast")
+        os.unlink(disk + "/more")
+        r = frec("--recover", case)
+        is_(r.returncode, 0, "with room again it succeeds")
+        shutil.copy(case, tmp + "/full.frz")
+        is_sealed(tmp + "/full.frz", "  and the case is whole")
+        problems = holes(tmp + "/full.frz", threads)
+        n = one(tmp + "/full.frz", "SELECT COUNT(*) FROM timeline WHERE syscall = 'lseek'")
+        ok(n > 1000 and not problems, f"  with {n} calls and no hole", *problems)
+    finally:
+        run("umount", "-l", disk)
+
+
+killed(200 if FULL else 6)
+small_disk()
+done()
