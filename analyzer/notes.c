@@ -245,8 +245,11 @@ static void io_reading(struct rows *r, struct frz_cur c)
 	if (when == FRZ_IO_ATTACH || when == FRZ_IO_AFTER_EXEC) {
 		t[tasks_base_read] = rchar;
 		t[tasks_base_written] = wchar;
-		/* what was counted up to an earlier end stays; a start that was never known stays so */
-		if (when == FRZ_IO_ATTACH || t[tasks_io_state] != IO_NO_START || t[tasks_born] == FRZ_BORN_LAUNCH)
+		/* What was counted up to an earlier end stays. A start that was not known is made good
+		 * by any reading before the first byte was recorded: a launched command's execve,
+		 * or a leader's tid taken over by another thread's execve. */
+		if (when == FRZ_IO_ATTACH || t[tasks_io_state] != IO_NO_START ||
+		    (!t[tasks_recorded_read] && !t[tasks_recorded_written]))
 			t[tasks_io_state] = IO_NO_END;
 		return;
 	}
