@@ -177,6 +177,8 @@ struct live *notes_live(struct rows *r, uint32_t tid)
 
 	if (!l)
 		l = new_life(r, tid, proc_row(r, tid, 0));
+	else if (l->gone)       /* its tid was taken over by another thread's execve */
+		l = new_life(r, tid, l->proc);
 	if (l && !l->thread)
 		name_live(r, l, 0);
 	return l;
@@ -391,7 +393,8 @@ bool rows_coverage(struct rows *r, const char *what, uint64_t count, int64_t ts,
 
 static void signal_row(struct rows *r, struct frz_cur c, bool stopped)
 {
-	struct live *l = notes_live(r, (uint32_t)frz_take_varint(&c));
+	uint32_t tid = (uint32_t)frz_take_varint(&c);
+	struct live *l = find_live(r, tid);
 	int64_t v[signals_N] = { r->last_ts, l ? l->task : 0, (int64_t)frz_take_varint(&c), NIL, NIL, NIL };
 
 	if (stopped) {

@@ -115,7 +115,9 @@ void effects_of(struct rows *r, const struct frz_record *rec, const struct frz_s
 
 /* notes.c: everything that is neither an event nor about fds */
 void notes_record(struct rows *r, const struct frz_record *rec);
-struct live *notes_live(struct rows *r, uint32_t tid);          /* made up when it was never declared */
+/* A thread that does something now: made up when it was never declared, and a new life when
+ * the last one with this tid has ended. NULL: no memory. */
+struct live *notes_live(struct rows *r, uint32_t tid);
 bool notes_load(struct rows *r);
 
 #endif
