@@ -193,6 +193,8 @@ UNIT_COMMON = \
 	casefile \
 	record \
 	crc32c \
+	sysent \
+	flags \
 
 UNIT_RECORDER = \
 	guardian \
@@ -245,6 +247,7 @@ SCRIPT_TESTS = \
 	tests/e2e/services.t \
 	tests/e2e/stock-tools.t \
 	tests/e2e/strace.t \
+	tests/e2e/terminal.t \
 
 # the same, only for check-full
 SCRIPT_TESTS_FULL = \

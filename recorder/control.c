@@ -235,6 +235,7 @@ static void *control_thread(void *arg)
 		look_at_limits(c, now, &s);
 		if (atomic_load(&c->reason) && !atomic_load(&c->seen))
 			pthread_kill(c->tracer, KICK_SIGNAL);
+		status_flush(c->status);
 		status_draw(c->status, now, &s);
 	}
 }

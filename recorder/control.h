@@ -34,7 +34,8 @@ const char *control_stop_reason(struct control *c);
 /* The tracer says why it stops by itself (e.g. "max-events"); the first reason wins. Kept by
  * pointer: a static text. Any thread. */
 void control_stop(struct control *c, const char *reason);
-/* One line to standard error without tearing the status line. Any thread. */
+/* One line to standard error, written by the control thread: whoever says something while tracees
+ * are stopped does not wait for a terminal or pipe that takes no output. Any thread. */
 void control_say(struct control *c, const char *line);
 /* Ends the thread, clears the status line, releases c (NULL is nothing). The signals stay blocked,
  * so that a second Ctrl-C cannot break what is left to do. */

@@ -1,8 +1,15 @@
 /*
- * status.c - draws the status line with a carriage return and blanks: no terminal is too plain.
+ * status.c - the status line, and messages while the recording runs, to standard error.
+ *
+ * - A carriage return and blanks draw and clear the line: no terminal is too plain.
+ * - Nothing here waits for whoever reads: a terminal or pipe is opened anew without blocking
+ *   (O_NONBLOCK on the descriptor that frec was given would be everybody's who shares it).
+ *   What cannot be opened anew is written to only when poll(2) says there is room.
  */
 #include "status.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <pthread.h>
@@ -10,17 +17,39 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define REDRAW_NS 250000000u
 
-struct status {
-	bool on; /* standard error is a terminal and the line is wanted */
-	const unsigned *threads;
-	pthread_mutex_t lock; /* the members below, and writes to the terminal */
-	size_t drawn;	      /* columns the line takes now */
-	uint64_t start_ns, last_ns, last_events, rate;
+/* A message waiting for room. */
+struct line {
+	struct line *next;
+	size_t len, sent;
+	char text[];
 };
+
+struct status {
+	bool on;    /* standard error is a terminal and the line is wanted */
+	int fd;	    /* what is written to: never blocks, or standard error itself */
+	pid_t pgrp; /* ours; asked once, before frec locks itself down */
+	const unsigned *threads;
+	size_t drawn; /* columns the line takes now */
+	uint64_t start_ns, last_ns, last_events, rate;
+	pthread_mutex_t lock; /* the list */
+	struct line *first, **end;
+};
+
+static int open_anew(void)
+{
+	struct stat st;
+	int fd = -1;
+
+	/* a file opened anew would be written from its beginning */
+	if (isatty(STDERR_FILENO) || (!fstat(STDERR_FILENO, &st) && S_ISFIFO(st.st_mode)))
+		fd = open("/proc/self/fd/2", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	return fd < 0 ? STDERR_FILENO : fd;
+}
 
 struct status *status_new(bool wanted, const unsigned *threads)
 {
@@ -29,8 +58,11 @@ struct status *status_new(bool wanted, const unsigned *threads)
 	if (!s)
 		return NULL;
 	pthread_mutex_init(&s->lock, NULL);
+	s->end = &s->first;
 	s->threads = threads;
+	s->pgrp = getpgrp();
 	s->on = wanted && isatty(STDERR_FILENO);
+	s->fd = open_anew();
 	return s;
 }
 
@@ -79,27 +111,27 @@ void status_text(char *out, size_t cap, uint64_t events, uint64_t rate, uint64_t
 		 events == 1 ? "" : "s", r, size, threads, threads == 1 ? "" : "s");
 }
 
-static bool writable(void)
+static bool writable(const struct status *s)
 {
-	struct pollfd p = { .fd = STDERR_FILENO, .events = POLLOUT };
+	struct pollfd p = { .fd = s->fd, .events = POLLOUT };
 
 	return poll(&p, 1, 0) == 1 && (p.revents & (POLLOUT | POLLERR | POLLHUP)) == POLLOUT;
 }
 
-static bool foreground(void)
+static bool foreground(const struct status *s)
 {
 	pid_t pg = tcgetpgrp(STDERR_FILENO);
 
-	return pg < 0 || pg == getpgrp();
+	return pg < 0 || pg == s->pgrp;
 }
 
-static void put(const char *p, size_t n)
+static void put(const struct status *s, const char *p, size_t n)
 {
-	if (write(STDERR_FILENO, p, n) < 0)
+	if (write(s->fd, p, n) < 0)
 		return; /* a terminal that went away is no reason to stop recording */
 }
 
-/* Replaces the line by text, which has no line feed. With the lock held. */
+/* Replaces the line by text, which has no line feed. */
 static void replace(struct status *s, const char *text)
 {
 	char out[600];
@@ -115,7 +147,7 @@ static void replace(struct status *s, const char *text)
 	}
 	if (n >= sizeof(out))
 		n = sizeof(out) - 1;
-	put(out, n);
+	put(s, out, n);
 	s->drawn = len;
 }
 
@@ -127,18 +159,17 @@ void status_draw(struct status *s, uint64_t now_ns, const struct writer_stats *w
 
 	if (!s || !s->on)
 		return;
-	pthread_mutex_lock(&s->lock);
 	if (!s->start_ns)
 		s->start_ns = now_ns;
 	if (s->last_ns && now_ns - s->last_ns < REDRAW_NS)
-		goto out;
+		return;
 	if (s->last_ns)
 		s->rate = (uint64_t)((double)(w->events - s->last_events) * 1e9 /
 				     (double)(now_ns - s->last_ns));
 	s->last_ns = now_ns;
 	s->last_events = w->events;
-	if (!foreground() || !writable())
-		goto out;
+	if (!foreground(s) || !status_flush(s) || !writable(s))
+		return;
 	status_text(text, sizeof(text), w->events, s->rate, w->file_bytes,
 		    s->threads ? __atomic_load_n(s->threads, __ATOMIC_RELAXED) : 0,
 		    (now_ns - s->start_ns) / 1000000000u);
@@ -147,28 +178,88 @@ void status_draw(struct status *s, uint64_t now_ns, const struct writer_stats *w
 	if (columns - 1 < strlen(text))
 		text[columns - 1] = '\0';
 	replace(s, text);
-out:
+}
+
+/* ---- messages ------------------------------------------------------------------------------- */
+
+void status_say(struct status *s, const char *text)
+{
+	size_t len = strlen(text);
+	struct line *l = s ? malloc(sizeof(*l) + len + 1) : NULL;
+
+	if (!l) {
+		fprintf(stderr, "%s\n", text);
+		return;
+	}
+	l->next = NULL;
+	l->sent = 0;
+	l->len = len + 1;
+	memcpy(l->text, text, len);
+	l->text[len] = '\n';
+	pthread_mutex_lock(&s->lock);
+	*s->end = l;
+	s->end = &l->next;
 	pthread_mutex_unlock(&s->lock);
 }
 
-void status_say(struct status *s, const char *line)
+static struct line *first_line(struct status *s)
 {
-	if (s) {
-		pthread_mutex_lock(&s->lock);
-		if (s->drawn && writable())
+	struct line *l;
+
+	pthread_mutex_lock(&s->lock);
+	l = s->first;
+	pthread_mutex_unlock(&s->lock);
+	return l;
+}
+
+static void drop_first(struct status *s)
+{
+	struct line *l;
+
+	pthread_mutex_lock(&s->lock);
+	l = s->first;
+	s->first = l->next;
+	if (!s->first)
+		s->end = &s->first;
+	pthread_mutex_unlock(&s->lock);
+	free(l);
+}
+
+bool status_flush(struct status *s)
+{
+	struct line *l;
+
+	while (s && (l = first_line(s)) != NULL) {
+		ssize_t n;
+
+		if (!writable(s))
+			return false;
+		if (!l->sent)
 			replace(s, "");
+		n = write(s->fd, l->text + l->sent, l->len - l->sent);
+		if (n < 0 && (errno == EAGAIN || errno == EINTR))
+			return false;
+		l->sent = n < 0 ? l->len : l->sent + (size_t)n;
+		if (l->sent == l->len)
+			drop_first(s);
 	}
-	fprintf(stderr, "%s\n", line);
-	if (s)
-		pthread_mutex_unlock(&s->lock);
+	return true;
 }
 
 void status_free(struct status *s)
 {
+	struct line *l;
+
 	if (!s)
 		return;
-	if (s->drawn && foreground() && writable())
+	if (s->drawn && foreground(s) && writable(s))
 		replace(s, "");
+	while ((l = first_line(s)) != NULL) {
+		fwrite(l->text + l->sent, 1, l->len - l->sent, stderr);
+		drop_first(s);
+	}
+	if (s->fd != STDERR_FILENO)
+		close(s->fd);
 	pthread_mutex_destroy(&s->lock);
 	free(s);
 }

@@ -111,6 +111,7 @@ static const char *wait_for_reason(struct control *c)
 		never = fork();
 		if (never == 0) {
 			prctl(PR_SET_PDEATHSIG, SIGKILL);
+			close_range(0, ~0u, 0);
 			for (;;)
 				pause();
 		}
@@ -499,6 +500,68 @@ static void status_stuck(char *out)
 	control_end(c);
 }
 
+/* Reads junk, then messages, each a line; returns how many came whole and in order. */
+static int read_messages(int fd)
+{
+	FILE *f = fdopen(fd, "r");
+	char *line = NULL;
+	size_t cap = 0;
+	int n = 0;
+
+	while (getline(&line, &cap, f) > 0) {
+		char *m = strstr(line, "message ");
+		int i = -1;
+
+		n += m && sscanf(m, "message %d ", &i) == 1 && i == n && strlen(m) > 1000 &&
+		     m[strlen(m) - 1] == '\n';
+	}
+	return n;
+}
+
+/* Messages for a pipe that is full: who says them does not wait, and none is lost or torn. */
+static void say_to_full_pipe(char *out)
+{
+	struct frec_options o = { .duration_ns = 300000000 };
+	struct control *c;
+	int fds[2], go[2];
+	char junk[4096], line[1100];
+	uint64_t start;
+	pid_t reader;
+
+	if (pipe(fds) || pipe(go))
+		_exit(8);
+	memset(junk, '.', sizeof(junk));
+	fcntl(fds[1], F_SETFL, O_NONBLOCK);
+	while (write(fds[1], junk, sizeof(junk)) > 0)
+		;
+	fcntl(fds[1], F_SETFL, 0);
+	reader = fork();
+	if (reader == 0) {
+		close(fds[1]);
+		close(go[1]);
+		if (read(go[0], junk, 1) == 1)
+			sprintf(out + strlen(out), ", %d messages", read_messages(fds[0]));
+		_exit(0);
+	}
+	close(go[0]);
+	dup2(fds[1], 2);
+	close(fds[1]);
+	c = begin(&o, false);
+	start = now_ns();
+	for (int i = 0; i < 100; i++) {
+		snprintf(line, sizeof(line), "message %d %.1000s", i, junk);
+		control_say(c, line);
+	}
+	if (now_ns() - start > 200000000u)
+		strcpy(out, "waited ");
+	strcat(out, wait_for_reason(c));
+	if (write(go[1], "g", 1) != 1)
+		_exit(7);
+	control_end(c);
+	close(2);
+	waitpid(reader, NULL, 0);
+}
+
 static void status_to_pipe(char *out)
 {
 	struct frec_options o = { .duration_ns = 300000000 };
@@ -619,6 +682,8 @@ int main(void)
 		is_scene(ctrl_z, "duration", "Ctrl-Z");
 	}
 	test_status();
+	is_scene(say_to_full_pipe, "duration, 100 messages",
+		 "messages wait for a full pipe, nobody else does");
 	is_scene(status_to_pipe, "-1", "no status line where there is no terminal");
 	test_status_text();
 	return tap_done();
