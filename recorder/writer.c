@@ -35,7 +35,9 @@
 #include "record.h"
 #include "tail.h"
 
-#define HALF_BYTES   (1u << 20)
+/* Larger halves pack a little better and bridge longer stalls of the medium; the writer's
+ * memory is about three of them and 4 MiB for the compressor. */
+#define HALF_BYTES   (2u << 20)
 #define DEFAULT_STALL_MS 2000
 #define GAP_BYTES    32             /* a GAP record and its entry head fit */
 #define RETRY_NS     1000000u       /* the helper found the tracer within a group */

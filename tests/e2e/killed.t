@@ -84,12 +84,14 @@ def killed(rounds):
 def small_disk():
     """A tmpfs that gets full. Needs the right to mount."""
     disk = fresh("disk")
-    if run("mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", disk).returncode:
+    if run("mount", "-t", "tmpfs", "-o", "size=6m", "tmpfs", disk).returncode:
         return skip("a disk that fills up", "no right to mount a tmpfs")
     try:
         case = disk + "/full.frz"
+        frec("-q", "-o", disk + "/probe.frz", "--", "/bin/sh", "-c", f"stat -c %s '{disk}'/*.tail >'{tmp}/size'")
+        os.unlink(disk + "/probe.frz")
         with open(disk + "/ballast", "wb") as f:
-            f.write(os.urandom(3 * 1024 * 1024 - 2174976 - 120 * 1024))
+            f.write(b"x" * (6 * 1024 * 1024 - int(open(tmp + "/size").read()) - 120 * 1024))
         p, file = counting("full", 2)
         f = attach([p.pid], case, "-q")
         try:
