@@ -194,6 +194,7 @@ UNIT_COMMON = \
 	record \
 	crc32c \
 	sysent \
+	describe \
 	flags \
 
 UNIT_RECORDER = \
@@ -209,6 +210,10 @@ UNIT_RECORDER = \
 	writer \
 
 UNIT_ANALYZER = \
+	analyze_options \
+	escape \
+	queries \
+	tables \
 
 # tests/tamper/NAME.c: what can be done to a case, done to it
 TAMPER = \
@@ -220,6 +225,7 @@ HELPERS = \
 
 # tests/targets/NAME.c: programs to be traced, linked with nothing of ours
 TARGETS = \
+	where \
 	counter \
 	io \
 	paths \
@@ -237,6 +243,7 @@ FUZZERS = \
 # executables that print TAP
 SCRIPT_TESTS = \
 	tests/arch.t \
+	tests/e2e/placement.t \
 	tests/fuzz/replay.t \
 	tests/golden/golden.t \
 	tests/e2e/account.t \
