@@ -239,6 +239,7 @@ FUZZERS = \
 	casefile \
 	record \
 	segment \
+	tailfile \
 
 # executables that print TAP
 SCRIPT_TESTS = \
@@ -370,8 +371,11 @@ $(BUILD)/obj/analyzer/%.o: analyzer/%.c $(BUILD)/flags | $(GEN)
 	$(call compile,-Ianalyzer -Icommon -Ischema $(NETTLE_CFLAGS) $(SQLITE_CFLAGS))
 $(BUILD)/obj/gen/schema.o: $(BUILD)/gen/schema.c $(BUILD)/flags
 	$(call compile,-Ischema)
+# A unit test sees the headers of the program that it tests: both have an options.h.
+test_inc = $(if $(filter $(UNIT_ANALYZER:%=unit/%),$*),-Ianalyzer -Ischema,$(if \
+           $(filter $(UNIT_RECORDER:%=unit/%),$*),-Irecorder,-Irecorder -Ianalyzer -Ischema))
 $(BUILD)/obj/tests/%.o: tests/%.c $(BUILD)/flags | $(GEN)
-	$(call compile,-Itests -Irecorder -Ianalyzer -Icommon -Ischema $(NETTLE_CFLAGS) $(SQLITE_CFLAGS))
+	$(call compile,-Itests $(test_inc) -Icommon $(NETTLE_CFLAGS) $(SQLITE_CFLAGS))
 
 $(BUILD)/gen/%.inc: common/gen-%.awk $(TABLES)
 	$(call say,GEN,$@)mkdir -p $(@D) && $(AWK) -f $< $(TABLES) >$@
