@@ -142,7 +142,10 @@ enum frz_ctx_key {
 	FRZ_CTX_CUT = 19,       /* text, numbers of the keys whose value was cut, spaces between */
 };
 
-enum frz_born { FRZ_BORN_ATTACH = 1, FRZ_BORN_CLONE = 2, FRZ_BORN_FORK = 3, FRZ_BORN_VFORK = 4, FRZ_BORN_LAUNCH = 5 };
+enum frz_born {
+	FRZ_BORN_ATTACH = 1, FRZ_BORN_CLONE = 2, FRZ_BORN_FORK = 3, FRZ_BORN_VFORK = 4, FRZ_BORN_LAUNCH = 5,
+	FRZ_BORN_EXEC = 6,      /* goes on under the leader's tid after its execve; parent: the tid it had */
+};
 enum frz_gone {
 	FRZ_GONE_EXIT = 1,      /* wait status says how */
 	FRZ_GONE_EXEC = 2,      /* ended by another thread's execve */
@@ -215,7 +218,7 @@ struct frz_dbind {
 	int64_t flags, position;
 };
 
-/* A decoded call (SYSCALL or URING). Pointers reach into the segment's raw bytes. */
+/* A decoded call (SYSCALL or URING). Pointers reach into the decoder's copy of the records. */
 struct frz_call {
 	uint32_t tid;
 	enum frz_abi abi;               /* SYSCALL only */
@@ -263,8 +266,9 @@ struct frz_decoder *frz_decoder_new(void);              /* NULL: no memory */
 void frz_decoder_free(struct frz_decoder *d);
 
 /* Starts a segment. raw stays the caller's and must outlive the decoding. first_event,
- * first_mono: from its SEGMENT block. Forgets all earlier declarations.
- * FRZ_OK, or FRZ_E_CORRUPT when the planes do not fit raw_len. */
+ * first_mono: from its SEGMENT block. Forgets all earlier declarations, and what earlier
+ * records pointed to is gone. FRZ_OK, FRZ_E_NOMEM, or FRZ_E_CORRUPT when planes and columns
+ * do not fit raw_len and each other. */
 enum frz_err frz_decoder_begin(struct frz_decoder *d, const void *raw, size_t raw_len,
                                uint64_t first_event, uint64_t first_mono);
 /* The same state fed with loose records instead of a whole segment (frec -v, the tail):

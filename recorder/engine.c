@@ -367,6 +367,17 @@ void engine_status(struct engine *e, pid_t tid, int status)
 	engine_adopt_orphans(e, now);
 }
 
+/* The end of a thread's record without its detachment. */
+static void end_record(void *arg, struct tracee *t)
+{
+	struct engine *e = arg;
+	uint64_t now = engine_clock();
+
+	if (t->state != TRACEE_EXITING)
+		CALL(e, leaving, t, true, now);
+	CALL(e, gone, t, FRZ_GONE_DETACHED, 0, now);
+}
+
 const char *engine_run(struct engine *e)
 {
 	const char *reason;
@@ -384,6 +395,33 @@ const char *engine_run(struct engine *e)
 		else if (tid < 0)
 			return "targets exited";
 	}
-	engine_detach_all(e);
+	if (e->filtered)
+		tracees_each(e->cfg.tracees, end_record, e);
+	else
+		engine_detach_all(e);
 	return reason;
+}
+
+bool engine_must_keep(const struct engine *e)
+{
+	return e->filtered && (e->cfg.tracees->nthreads || e->nheld);
+}
+
+static void forget_call(void *arg, struct tracee *t)
+{
+	(void)arg;
+	t->call.active = false;
+}
+
+void engine_keep(struct engine *e)
+{
+	int status;
+	pid_t tid;
+
+	e->mute = true;
+	tracees_each(e->cfg.tracees, forget_call, e);
+	engine_adopt_orphans(e, engine_clock());
+	while ((tid = placement_wait(e->cfg.placement, &status)) >= 0)
+		if (tid > 0)
+			engine_status(e, tid, status);
 }

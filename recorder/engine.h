@@ -66,11 +66,17 @@ int engine_attach(struct engine *e, pid_t pid, char *err, size_t err_cap);
  * installed in the child before its execve, or NULL. 0, or -1 with one line in err. */
 struct sock_fprog;
 int engine_launch(struct engine *e, const char *file, char **argv, const struct sock_fprog *filter,
-                  const sigset_t *mask, char *err, size_t err_cap);
+                  char *err, size_t err_cap);
 
 /* Runs until the last tracee is gone or control says stop; then detaches what is left.
- * Returns the reason: "targets exited" or control's. */
+ * Returns the reason: "targets exited" or control's. A command behind a seccomp filter
+ * cannot be detached, for without a tracer its filtered calls fail (seccomp(2)): its recording is
+ * ended all the same, and engine_keep must follow. */
 const char *engine_run(struct engine *e);
+/* True: a filtered command still runs. */
+bool engine_must_keep(const struct engine *e);
+/* Keeps it running, recording nothing and calling no op, until it has ended. */
+void engine_keep(struct engine *e);
 /* Lets everything go at once (an attach failed half-way). */
 void engine_detach_all(struct engine *e);
 /* Wait status of the launched command; -1 while it lives. */

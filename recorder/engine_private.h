@@ -15,9 +15,14 @@ struct engine {
 	int launch_report;              /* pipe from the child: why it could not start; -1 none */
 	bool filtered;                  /* launch mode behind a seccomp filter: run with PTRACE_CONT */
 	bool detaching;
+	bool mute;                      /* recording has ended; a filtered command is only kept running */
 };
 
-#define CALL(e, op, ...) ((e)->cfg.ops->op((e)->cfg.arg, __VA_ARGS__))
+#define CALL(e, op, ...) \
+	do { \
+		if (!(e)->mute) \
+			(e)->cfg.ops->op((e)->cfg.arg, __VA_ARGS__); \
+	} while (0)
 
 long engine_options(const struct engine *e);
 void engine_stop(struct engine *e, struct tracee *t, int status, uint64_t now);

@@ -28,7 +28,7 @@ enum { STEP_FILTER, STEP_EXEC };
 extern char **environ;
 
 static void child_main(const struct engine *e, int go, int report, const char *file, char **argv,
-                       const struct sock_fprog *filter, const sigset_t *mask)
+                       const struct sock_fprog *filter)
 {
 	struct failure f = { 0, STEP_EXEC };
 	char byte;
@@ -38,7 +38,7 @@ static void child_main(const struct engine *e, int go, int report, const char *f
 	if (read(go, &byte, 1) != 1)
 		_exit(126);
 	placement_child(e->cfg.placement);
-	sigprocmask(SIG_SETMASK, mask, NULL);
+	control_child_signals(e->cfg.control);
 	if (filter) {
 		/* with CAP_SYS_ADMIN the filter needs no no_new_privs, and set-user-ID programs work
 		 * as ever; without it NNP is the kernel's condition: seccomp(2) */
@@ -57,7 +57,7 @@ static void child_main(const struct engine *e, int go, int report, const char *f
 }
 
 int engine_launch(struct engine *e, const char *file, char **argv, const struct sock_fprog *filter,
-                  const sigset_t *mask, char *err, size_t err_cap)
+                  char *err, size_t err_cap)
 {
 	int go[2] = { -1, -1 }, report[2] = { -1, -1 };
 	struct tracee *t;
@@ -76,7 +76,7 @@ int engine_launch(struct engine *e, const char *file, char **argv, const struct 
 	if (pid == 0) {
 		close(go[1]);
 		close(report[0]);
-		child_main(e, go[0], report[1], file, argv, filter, mask);
+		child_main(e, go[0], report[1], file, argv, filter);
 	}
 	e->filtered = filter != NULL;
 	if (ptrace(PTRACE_SEIZE, pid, NULL, (void *)engine_options(e)) < 0) {

@@ -129,12 +129,29 @@ static uint64_t clone_flags_of(const struct tracee *parent)
 	return 0;
 }
 
+static void put_thread_start(struct capture *c, struct tracee *t, enum frz_born how, pid_t parent,
+                             uint64_t clone_flags, uint64_t now_ns)
+{
+	struct frz_buf *b;
+
+	if (c->full || !emit_begin(c->emit, 0, 0))
+		return;
+	emit_thread(c->emit, t);
+	b = emit_body(c->emit);
+	frz_buf_varint(b, (uint64_t)t->tid);
+	frz_buf_varint(b, (uint64_t)t->proc->pid);
+	frz_buf_varint(b, how);
+	frz_buf_varint(b, (uint64_t)parent);
+	frz_buf_varint(b, clone_flags);
+	emit_put(c->emit, FRZ_R_THREAD_START, now_ns, 0);
+	emit_commit(c->emit);
+}
+
 void life_born(void *arg, struct tracee *t, enum frz_born how, struct tracee *parent, uint64_t now_ns)
 {
 	struct capture *c = arg;
 	struct process *p = t->proc;
 	bool first = p->threads == 1;
-	struct frz_buf *b;
 	uint64_t clone_flags = 0;
 
 	if (first)
@@ -177,17 +194,8 @@ void life_born(void *arg, struct tracee *t, enum frz_born how, struct tracee *pa
 		fdtable_unref(t->fds);
 	}
 	t->prelude = how == FRZ_BORN_LAUNCH;
-	if (c->full || !t->fds || !emit_begin(c->emit, 0, 0))
-		return;
-	emit_thread(c->emit, t);
-	b = emit_body(c->emit);
-	frz_buf_varint(b, (uint64_t)t->tid);
-	frz_buf_varint(b, (uint64_t)p->pid);
-	frz_buf_varint(b, how);
-	frz_buf_varint(b, parent ? (uint64_t)parent->tid : 0);
-	frz_buf_varint(b, clone_flags);
-	emit_put(c->emit, FRZ_R_THREAD_START, now_ns, 0);
-	emit_commit(c->emit);
+	if (t->fds)
+		put_thread_start(c, t, how, parent ? parent->tid : 0, clone_flags, now_ns);
 }
 
 void life_settled(void *arg, struct tracee *t, uint64_t now_ns)
@@ -286,6 +294,7 @@ void life_exec(void *arg, struct tracee *t, pid_t old_tid, uint64_t now_ns)
 		/* the thread goes on under the leader's tid: its account is split there */
 		put_io(c, old_tid, FRZ_IO_EXIT, t->exec_rchar, t->exec_wchar, now_ns);
 		put_thread_end(c, old_tid, FRZ_GONE_EXEC, 0, now_ns);
+		put_thread_start(c, t, FRZ_BORN_EXEC, old_tid, 0, now_ns);
 		if (proc_io(t->proc->pid, t->tid, &rchar, &wchar))
 			put_io(c, t->tid, FRZ_IO_ATTACH, rchar, wchar, now_ns);
 	} else {

@@ -129,7 +129,7 @@ static bool open_case(struct session *s, char **argv)
 
 static bool attach_all(struct session *s)
 {
-	char banner[1024];
+	char banner[1024], line[1100];
 
 	for (size_t i = 0; i < s->o->npids; i++)
 		if (!diagnose_before_seize(s->o->pids[i], s->err, sizeof(s->err)))
@@ -139,7 +139,8 @@ static bool attach_all(struct session *s)
 			return false;
 		if (!s->o->quiet) {
 			procinfo_banner(s->o->pids[i], banner, sizeof(banner));
-			fprintf(stderr, "frec: attached to %s\n", banner);
+			snprintf(line, sizeof(line), "frec: attached to %s", banner);
+			control_say(s->control, line);
 		}
 	}
 	return true;
@@ -200,7 +201,6 @@ static int run(struct session *s, char **argv)
 	struct engine_config cfg;
 	char file[4400];
 	uint8_t head[FRZ_HASH_LEN];
-	sigset_t mask;
 	const char *reason;
 	int status, code = 0;
 	void *area;
@@ -213,7 +213,6 @@ static int run(struct session *s, char **argv)
 	for (size_t i = 0; i < o->npids; i++)
 		if (!diagnose_before_seize(o->pids[i], s->err, sizeof(s->err)))
 			return -1;
-	sigprocmask(SIG_SETMASK, NULL, &mask);
 	s->control = control_new(o, o->command != NULL);
 	if (!s->control || !tracees_init(&s->tracees)) {
 		snprintf(s->err, sizeof(s->err), "cannot start: %s", strerror(errno));
@@ -228,7 +227,10 @@ static int run(struct session *s, char **argv)
 		         strerror(errno));
 		return -1;
 	}
-	control_start(s->control, s->writer, &s->tracees.nthreads);
+	if (control_start(s->control, s->writer, &s->tracees.nthreads) < 0) {
+		snprintf(s->err, sizeof(s->err), "cannot start a thread: %s", strerror(errno));
+		return -1;
+	}
 	cfg = (struct engine_config){ &capture_ops, s->capture, &s->tracees, s->placement, s->control, !o->no_follow };
 	s->engine = engine_new(&cfg);
 	if (!s->engine) {
@@ -238,10 +240,10 @@ static int run(struct session *s, char **argv)
 	if (o->command) {
 		if (!o->no_seccomp)
 			s->filter = filter_new(o->record);
-		if (engine_launch(s->engine, file, o->command, filter_program(s->filter), &mask, s->err, sizeof(s->err)) < 0)
+		if (engine_launch(s->engine, file, o->command, filter_program(s->filter), s->err, sizeof(s->err)) < 0)
 			return -1;
 		if (!o->quiet)
-			fprintf(stderr, "frec: recording %s\n", o->command[0]);
+			control_say(s->control, "frec: recording the command, its threads and children");
 	} else if (!attach_all(s)) {
 		engine_detach_all(s->engine);
 		return -1;
@@ -253,8 +255,10 @@ static int run(struct session *s, char **argv)
 		return -1;
 	}
 	reason = engine_run(s->engine);
-	placement_free(s->placement);
-	s->placement = NULL;
+	if (!engine_must_keep(s->engine)) {
+		placement_free(s->placement);
+		s->placement = NULL;
+	}
 	if (o->command && engine_launch_failure(s->engine, s->err, sizeof(s->err)))
 		code = 1;
 	if (writer_seal(s->writer, reason, head) < 0) {
@@ -264,6 +268,12 @@ static int run(struct session *s, char **argv)
 	control_end(s->control);
 	s->control = NULL;
 	report(s, reason, head);
+	if (engine_must_keep(s->engine)) {
+		if (!o->quiet)
+			fprintf(stderr, "frec: the case is closed; frec stays until the command ends, "
+			        "for its seccomp filter needs a tracer (--no-seccomp does without)\n");
+		engine_keep(s->engine);
+	}
 	if (code)
 		complain(s->err);
 	status = engine_launch_status(s->engine);
@@ -301,12 +311,10 @@ int session_run(const struct frec_options *o, char **argv)
 			release(&s);
 		return code;
 	}
+	control_end(s.control);         /* it looks at the writer */
+	s.control = NULL;
 	if (s.writer && !writer_failed(s.writer))
 		discard(&s);
-	if (s.control) {
-		control_end(s.control);
-		s.control = NULL;
-	}
 	complain(s.err);
 	release(&s);
 	return 1;
