@@ -50,6 +50,7 @@ COMMON_SRC = \
 	common/casesrc.c \
 	common/casescan.c \
 	common/casefile.c \
+	common/columns.c \
 	common/declared.c \
 	common/decode.c \
 	common/describe.c \
@@ -243,6 +244,7 @@ FUZZERS = \
 
 # executables that print TAP
 SCRIPT_TESTS = \
+	tests/e2e/syscall-headers.t \
 	tests/arch.t \
 	tests/e2e/placement.t \
 	tests/fuzz/replay.t \
