@@ -127,23 +127,53 @@ static bool open_case(struct session *s, char **argv)
 	return true;
 }
 
+/* Of several processes given (a pgrep's output, say) one may end at any time: the others are
+ * recorded, and what is missing is said. */
+static bool ended(pid_t pid)
+{
+	struct proc_stat st;
+
+	return !proc_stat(pid, &st) || st.state == 'Z' || st.state == 'X';
+}
+
+/* False: s->err says why no target can be attached to, or why one that lives cannot. */
+static bool check_targets(struct session *s)
+{
+	size_t left = 0;
+
+	for (size_t i = 0; i < s->o->npids; i++) {
+		if (diagnose_before_seize(s->o->pids[i], s->err, sizeof(s->err)))
+			left++;
+		else if (!ended(s->o->pids[i]))
+			return false;
+	}
+	return left > 0;
+}
+
 static bool attach_all(struct session *s)
 {
 	char banner[1024], line[1100];
+	size_t attached = 0;
 
-	for (size_t i = 0; i < s->o->npids; i++)
-		if (!diagnose_before_seize(s->o->pids[i], s->err, sizeof(s->err)))
-			return false;
 	for (size_t i = 0; i < s->o->npids; i++) {
-		if (engine_attach(s->engine, s->o->pids[i], s->err, sizeof(s->err)) < 0)
-			return false;
+		pid_t pid = s->o->pids[i];
+
+		if (engine_attach(s->engine, pid, s->err, sizeof(s->err)) < 0) {
+			if (!ended(pid))
+				return false;
+			snprintf(line, sizeof(line), "frec: %s; going on without it", s->err);
+			control_say(s->control, line);
+			capture_coverage(s->capture, pid, 0, "target not attached", 1, s->err);
+			continue;
+		}
+		attached++;
 		if (!s->o->quiet) {
-			procinfo_banner(s->o->pids[i], banner, sizeof(banner));
+			procinfo_banner(pid, banner, sizeof(banner));
 			snprintf(line, sizeof(line), "frec: attached to %s", banner);
 			control_say(s->control, line);
 		}
 	}
-	return true;
+	return attached > 0;
 }
 
 static void report(struct session *s, const char *reason, const uint8_t head[FRZ_HASH_LEN])
@@ -210,9 +240,8 @@ static int run(struct session *s, char **argv)
 		return -1;
 	if (o->command && !find_command(o->command[0], file, sizeof(file), s->err, sizeof(s->err)))
 		return -1;
-	for (size_t i = 0; i < o->npids; i++)
-		if (!diagnose_before_seize(o->pids[i], s->err, sizeof(s->err)))
-			return -1;
+	if (!o->command && !check_targets(s))
+		return -1;
 	s->control = control_new(o, o->command != NULL);
 	if (!s->control || !tracees_init(&s->tracees)) {
 		snprintf(s->err, sizeof(s->err), "cannot start: %s", strerror(errno));
