@@ -7,11 +7,11 @@
 #include "detail.h"
 #include "flags.h"
 
-#define ERRNO_MAX 4095  /* a return value from -4095 to -1 is an error on every ABI */
+#define ERRNO_MAX 4095 /* a return value from -4095 to -1 is an error on every ABI */
 
 struct fds {
-	uint64_t instance[FRZ_SLOT_NONE];       /* by slot, 0 not known */
-	bool has_att;                           /* there is more than fds attached */
+	uint64_t instance[FRZ_SLOT_NONE]; /* by slot, 0 not known */
+	bool has_att;			  /* there is more than fds attached */
 };
 
 struct frz_str frz_path_of_instance(const struct frz_decoder *d, uint64_t instance)
@@ -22,8 +22,8 @@ struct frz_str frz_path_of_instance(const struct frz_decoder *d, uint64_t instan
 	return file ? frz_dec_string(d, file->path) : (struct frz_str){ 0 };
 }
 
-static bool string_att(const struct frz_decoder *d, const struct frz_call *c, enum frz_att kind, unsigned slot,
-                       struct frz_str *s)
+static bool string_att(const struct frz_decoder *d, const struct frz_call *c, enum frz_att kind,
+		       unsigned slot, struct frz_str *s)
 {
 	struct frz_attachment a;
 
@@ -38,6 +38,8 @@ static struct frz_str join_path(struct frz_str dir, struct frz_str name, char *j
 {
 	struct frz_text t = frz_text_of(join, cap);
 	struct frz_str s = { .cut = dir.cut || name.cut };
+	uint64_t missing = (dir.true_len > dir.len ? dir.true_len - dir.len : 0) +
+			   (name.true_len > name.len ? name.true_len - name.len : 0);
 
 	while (name.len >= 2 && name.p[0] == '.' && name.p[1] == '/') {
 		name.p += 2;
@@ -50,14 +52,14 @@ static struct frz_str join_path(struct frz_str dir, struct frz_str name, char *j
 		frz_text_put(&t, name.p, name.len);
 	}
 	s.cut |= t.len > t.cap;
-	s.true_len = t.len;
+	s.true_len = t.len + missing;
 	s.len = (uint32_t)(t.len < t.cap ? t.len : t.cap);
 	s.p = (const uint8_t *)join;
 	return s;
 }
 
-struct frz_str frz_path_of_slot(const struct frz_decoder *d, const struct frz_call *c, unsigned slot,
-                                struct frz_str dir, char *join, size_t cap)
+struct frz_str frz_path_of_slot(const struct frz_decoder *d, const struct frz_call *c,
+				unsigned slot, struct frz_str dir, char *join, size_t cap)
 {
 	struct frz_attachment a;
 	struct frz_str name, s;
@@ -97,7 +99,8 @@ static void take_fds(const struct frz_decoder *d, const struct frz_call *c, stru
 static bool kept(const struct frz_call *c, unsigned slot) { return c->arg_mask >> slot & 1; }
 
 /* The fd column, the second fd behind it (-1 none): slots, or FRZ_SLOT_RET. */
-static void pick_fds(const struct frz_call *c, struct frz_desc *out, bool returned_fd, int *first, int *second)
+static void pick_fds(const struct frz_call *c, struct frz_desc *out, bool returned_fd, int *first,
+		     int *second)
 {
 	const struct frz_sysent *e = out->ent;
 
@@ -112,7 +115,8 @@ static void pick_fds(const struct frz_call *c, struct frz_desc *out, bool return
 	for (unsigned i = (unsigned)*first + 1; *first >= 0 && i < e->nargs && *second < 0; i++)
 		if (e->arg[i].kind == FRZ_ARG_FD && kept(c, i) && c->arg[i] >= 0)
 			*second = (int)i;
-	if (*second < 0 && *first != FRZ_SLOT_RET && returned_fd)
+	if (*second < 0 && *first != FRZ_SLOT_RET && returned_fd && e->effect != FRZ_FX_DUP &&
+	    e->effect != FRZ_FX_FCNTL)
 		*second = FRZ_SLOT_RET;
 	if (*first >= 0)
 		out->fd = (int32_t)(*first == FRZ_SLOT_RET ? c->ret : c->arg[*first]);
@@ -120,8 +124,8 @@ static void pick_fds(const struct frz_call *c, struct frz_desc *out, bool return
 
 /* Paths of PATH arguments, in order; the text of a symlink's target or a mount's source is the
  * second. True: the call has a PATH argument. */
-static bool paths_of_args(const struct frz_decoder *d, const struct frz_call *c, const struct fds *fds,
-                          struct frz_desc *out)
+static bool paths_of_args(const struct frz_decoder *d, const struct frz_call *c,
+			  const struct fds *fds, struct frz_desc *out)
 {
 	const struct frz_sysent *e = out->ent;
 	unsigned n = 0;
@@ -170,7 +174,8 @@ static bool opened_for_reading(const struct frz_decoder *d, uint64_t instance)
 	return bind && bind->flags >= 0 && (bind->flags & 3) == 0;
 }
 
-static void transfer(const struct frz_decoder *d, const struct frz_call *c, const struct fds *fds, struct frz_desc *out)
+static void transfer(const struct frz_decoder *d, const struct frz_call *c, const struct fds *fds,
+		     struct frz_desc *out)
 {
 	const struct frz_sysent *e = out->ent;
 	bool reads = e->read_slot >= 0, writes = e->write_slot >= 0;
@@ -238,7 +243,8 @@ static void end_detail(struct frz_desc *out, struct frz_text *t)
 	memcpy(out->detail + at, "...", 4);
 }
 
-static void describe_syscall(const struct frz_decoder *d, const struct frz_call *c, struct frz_desc *out)
+static void describe_syscall(const struct frz_decoder *d, const struct frz_call *c,
+			     struct frz_desc *out)
 {
 	const struct frz_sysent *e = frz_sysent(c->abi, c->nr);
 	struct frz_text t = frz_text_of(out->detail, sizeof(out->detail));
@@ -275,7 +281,8 @@ static void describe_syscall(const struct frz_decoder *d, const struct frz_call 
 	end_detail(out, &t);
 }
 
-static void describe_uring(const struct frz_decoder *d, const struct frz_call *c, struct frz_desc *out)
+static void describe_uring(const struct frz_decoder *d, const struct frz_call *c,
+			   struct frz_desc *out)
 {
 	struct frz_text t = frz_text_of(out->detail, sizeof(out->detail));
 

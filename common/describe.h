@@ -13,21 +13,26 @@
 struct frz_desc {
 	const struct frz_sysent *ent;   /* NULL: not in the table */
 	char name[40];                  /* "openat", "io_uring.read", "syscall_512" */
-	int32_t fd;                     /* first fd argument, or the fd returned; -1 none */
+	/* first fd argument that is open (for open and its kin: the fd returned), else the fd
+	 * returned, else the directory fd when that alone was meant; -1 none */
+	int32_t fd;
 	uint64_t instance;              /* of fd; 0 not known */
 	uint64_t read_instance;         /* fd instances that bytes moved from / to; 0 none */
 	uint64_t write_instance;
 	/* path: what the kernel resolved (of the fd returned or used, or FILE attachment);
 	 * failing that the passed path made absolute by joining it to its directory, with no
-	 * guess about symlinks. path2: the second path of rename, link, symlink, mount...,
-	 * or the second fd's of sendfile, splice, dup2. Not NUL-terminated, may hold any byte;
-	 * they point into the decoder's strings or into `join`. */
+	 * guess about symlinks. path2: the second path of rename, link, ...; the text that a
+	 * symlink holds; what is mounted; or the second fd's of sendfile, splice, epoll_ctl,
+	 * accept (the connection). Not NUL-terminated, may hold any byte; they point into the
+	 * decoder's strings or into `join`. */
 	struct frz_str path, path2;
-	int64_t bytes;                  /* moved, as the kernel returned it; -1: not a transfer or failed */
-	const char *err;                /* errno name, NULL when none */
+	/* moved, as the kernel returned it; -1: not a transfer, failed, or not known */
+	int64_t bytes;
+	const char *err;                /* errno name, "E?" if it has none; NULL: no error */
 	bool returned;                  /* false: ret is not known */
 	/* printable ASCII apart from UTF-8 taken over as it is; control bytes escaped as \xNN.
-	 * e.g. `O_WRONLY|O_CREAT|O_CLOEXEC 0644 name="out.txt"` */
+	 * e.g. `O_WRONLY|O_CREAT|O_CLOEXEC 0644 name="out.txt"`. What was cut or unreadable
+	 * and signs come before strings; a detail that was too long ends in "..." */
 	char detail[FRZ_DETAIL_MAX];
 	char join[2][8192];             /* storage for joined paths */
 };
@@ -44,7 +49,8 @@ const char *frz_socktype_name(unsigned type);
 /* Kind of file from st_mode, and from a link text such as "pipe:[12]" or "anon_inode:[eventpoll]":
  * "file" "dir" "char" "block" "fifo" "pipe" "socket" "symlink" "eventpoll" "eventfd" ... */
 const char *frz_file_kind(const struct frz_file *f, struct frz_str path);
-/* Escapes n bytes of p for a terminal: control bytes, DEL, invalid UTF-8 and backslash as
+/* Escapes n bytes of p for a terminal: control bytes, DEL, invalid UTF-8, backslash, and
+ * characters that hide or reorder others (C1, zero-width, bidirectional marks) as
  * \xNN (\n, \t, \\ short); returns the length that a large enough out would hold. */
 size_t frz_escape(const uint8_t *p, size_t n, char *out, size_t cap);
 

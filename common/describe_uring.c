@@ -11,61 +11,61 @@ enum { WITH_FD, NO_FD };
 
 struct op {
 	uint8_t moves;
-	uint8_t offset;         /* `off` is a file offset */
+	uint8_t offset; /* `off` is a file offset */
 	uint8_t no_fd;
-	uint8_t flags;          /* set of the operation's flags, + 1; 0 none */
+	uint8_t flags; /* set of the operation's flags, + 1; 0 none */
 };
 
 /* Argument numbers of a URING record (record.h). */
 enum { ARG_FD, ARG_OFF, ARG_ADDR, ARG_LEN, ARG_FLAGS, ARG_USER };
 
 static const struct op ops[] = {
-	[0] = { MOVES_NONE, NO_OFFSET, NO_FD, 0 }, /* nop */
-	[1] = { READS, OFFSET, WITH_FD, FRZ_SET_RWF + 1 }, /* readv */
-	[2] = { WRITES, OFFSET, WITH_FD, FRZ_SET_RWF + 1 }, /* writev */
-	[4] = { READS, OFFSET, WITH_FD, FRZ_SET_RWF + 1 }, /* read_fixed */
-	[5] = { WRITES, OFFSET, WITH_FD, FRZ_SET_RWF + 1 }, /* write_fixed */
-	[8] = { MOVES_NONE, OFFSET, WITH_FD, FRZ_SET_SYNC_RANGE + 1 }, /* sync_file_range */
-	[9] = { WRITES, NO_OFFSET, WITH_FD, FRZ_SET_MSG + 1 }, /* sendmsg */
-	[10] = { READS, NO_OFFSET, WITH_FD, FRZ_SET_MSG + 1 }, /* recvmsg */
-	[11] = { MOVES_NONE, NO_OFFSET, NO_FD, 0 }, /* timeout */
-	[12] = { MOVES_NONE, NO_OFFSET, NO_FD, 0 }, /* timeout_remove */
+	[0] = { MOVES_NONE, NO_OFFSET, NO_FD, 0 },			  /* nop */
+	[1] = { READS, OFFSET, WITH_FD, FRZ_SET_RWF + 1 },		  /* readv */
+	[2] = { WRITES, OFFSET, WITH_FD, FRZ_SET_RWF + 1 },		  /* writev */
+	[4] = { READS, OFFSET, WITH_FD, FRZ_SET_RWF + 1 },		  /* read_fixed */
+	[5] = { WRITES, OFFSET, WITH_FD, FRZ_SET_RWF + 1 },		  /* write_fixed */
+	[8] = { MOVES_NONE, OFFSET, WITH_FD, FRZ_SET_SYNC_RANGE + 1 },	  /* sync_file_range */
+	[9] = { WRITES, NO_OFFSET, WITH_FD, FRZ_SET_MSG + 1 },		  /* sendmsg */
+	[10] = { READS, NO_OFFSET, WITH_FD, FRZ_SET_MSG + 1 },		  /* recvmsg */
+	[11] = { MOVES_NONE, NO_OFFSET, NO_FD, 0 },			  /* timeout */
+	[12] = { MOVES_NONE, NO_OFFSET, NO_FD, 0 },			  /* timeout_remove */
 	[13] = { MOVES_NONE, NO_OFFSET, WITH_FD, FRZ_SET_SOCKFLAGS + 1 }, /* accept */
-	[14] = { MOVES_NONE, NO_OFFSET, NO_FD, 0 }, /* async_cancel */
-	[15] = { MOVES_NONE, NO_OFFSET, NO_FD, 0 }, /* link_timeout */
-	[17] = { MOVES_NONE, OFFSET, WITH_FD, 0 }, /* fallocate */
-	[18] = { MOVES_NONE, NO_OFFSET, NO_FD, FRZ_SET_OPEN + 1 }, /* openat */
-	[21] = { MOVES_NONE, NO_OFFSET, NO_FD, FRZ_SET_AT + 1 }, /* statx */
-	[22] = { READS, OFFSET, WITH_FD, FRZ_SET_RWF + 1 }, /* read */
-	[23] = { WRITES, OFFSET, WITH_FD, FRZ_SET_RWF + 1 }, /* write */
-	[24] = { MOVES_NONE, OFFSET, WITH_FD, FRZ_SET_FADVISE + 1 }, /* fadvise */
-	[25] = { MOVES_NONE, NO_OFFSET, NO_FD, FRZ_SET_MADVISE + 1 }, /* madvise */
-	[26] = { WRITES, NO_OFFSET, WITH_FD, FRZ_SET_MSG + 1 }, /* send */
-	[27] = { READS, NO_OFFSET, WITH_FD, FRZ_SET_MSG + 1 }, /* recv */
-	[28] = { MOVES_NONE, NO_OFFSET, NO_FD, 0 }, /* openat2 */
-	[30] = { COPIES, OFFSET, WITH_FD, FRZ_SET_SPLICE + 1 }, /* splice */
-	[31] = { MOVES_NONE, NO_OFFSET, NO_FD, 0 }, /* provide_buffers */
-	[32] = { MOVES_NONE, NO_OFFSET, NO_FD, 0 }, /* remove_buffers */
-	[33] = { COPIES, NO_OFFSET, WITH_FD, FRZ_SET_SPLICE + 1 }, /* tee */
-	[35] = { MOVES_NONE, NO_OFFSET, NO_FD, FRZ_SET_RENAME + 1 }, /* renameat */
-	[36] = { MOVES_NONE, NO_OFFSET, NO_FD, FRZ_SET_UNLINK + 1 }, /* unlinkat */
-	[37] = { MOVES_NONE, NO_OFFSET, NO_FD, 0 }, /* mkdirat */
-	[38] = { MOVES_NONE, NO_OFFSET, NO_FD, 0 }, /* symlinkat */
-	[39] = { MOVES_NONE, NO_OFFSET, NO_FD, FRZ_SET_AT + 1 }, /* linkat */
-	[41] = { MOVES_NONE, NO_OFFSET, WITH_FD, FRZ_SET_XATTR + 1 }, /* fsetxattr */
-	[42] = { MOVES_NONE, NO_OFFSET, NO_FD, FRZ_SET_XATTR + 1 }, /* setxattr */
-	[44] = { MOVES_NONE, NO_OFFSET, NO_FD, 0 }, /* getxattr */
-	[45] = { MOVES_NONE, NO_OFFSET, NO_FD, 0 }, /* socket */
-	[47] = { WRITES, NO_OFFSET, WITH_FD, FRZ_SET_MSG + 1 }, /* send_zc */
-	[48] = { WRITES, NO_OFFSET, WITH_FD, FRZ_SET_MSG + 1 }, /* sendmsg_zc */
-	[49] = { READS, OFFSET, WITH_FD, FRZ_SET_RWF + 1 }, /* read_multishot */
-	[50] = { MOVES_NONE, NO_OFFSET, NO_FD, 0 }, /* waitid */
-	[51] = { MOVES_NONE, NO_OFFSET, NO_FD, 0 }, /* futex_wait */
-	[52] = { MOVES_NONE, NO_OFFSET, NO_FD, 0 }, /* futex_wake */
-	[53] = { MOVES_NONE, NO_OFFSET, NO_FD, 0 }, /* futex_waitv */
-	[58] = { READS, NO_OFFSET, WITH_FD, FRZ_SET_MSG + 1 }, /* recv_zc */
-	[60] = { READS, OFFSET, WITH_FD, FRZ_SET_RWF + 1 }, /* readv_fixed */
-	[61] = { WRITES, OFFSET, WITH_FD, FRZ_SET_RWF + 1 }, /* writev_fixed */
+	[14] = { MOVES_NONE, NO_OFFSET, NO_FD, 0 },			  /* async_cancel */
+	[15] = { MOVES_NONE, NO_OFFSET, NO_FD, 0 },			  /* link_timeout */
+	[17] = { MOVES_NONE, OFFSET, WITH_FD, 0 },			  /* fallocate */
+	[18] = { MOVES_NONE, NO_OFFSET, NO_FD, FRZ_SET_OPEN + 1 },	  /* openat */
+	[21] = { MOVES_NONE, NO_OFFSET, NO_FD, FRZ_SET_AT + 1 },	  /* statx */
+	[22] = { READS, OFFSET, WITH_FD, FRZ_SET_RWF + 1 },		  /* read */
+	[23] = { WRITES, OFFSET, WITH_FD, FRZ_SET_RWF + 1 },		  /* write */
+	[24] = { MOVES_NONE, OFFSET, WITH_FD, FRZ_SET_FADVISE + 1 },	  /* fadvise */
+	[25] = { MOVES_NONE, NO_OFFSET, NO_FD, FRZ_SET_MADVISE + 1 },	  /* madvise */
+	[26] = { WRITES, NO_OFFSET, WITH_FD, FRZ_SET_MSG + 1 },		  /* send */
+	[27] = { READS, NO_OFFSET, WITH_FD, FRZ_SET_MSG + 1 },		  /* recv */
+	[28] = { MOVES_NONE, NO_OFFSET, NO_FD, 0 },			  /* openat2 */
+	[30] = { COPIES, OFFSET, WITH_FD, FRZ_SET_SPLICE + 1 },		  /* splice */
+	[31] = { MOVES_NONE, NO_OFFSET, NO_FD, 0 },			  /* provide_buffers */
+	[32] = { MOVES_NONE, NO_OFFSET, NO_FD, 0 },			  /* remove_buffers */
+	[33] = { COPIES, NO_OFFSET, WITH_FD, FRZ_SET_SPLICE + 1 },	  /* tee */
+	[35] = { MOVES_NONE, NO_OFFSET, NO_FD, FRZ_SET_RENAME + 1 },	  /* renameat */
+	[36] = { MOVES_NONE, NO_OFFSET, NO_FD, FRZ_SET_UNLINK + 1 },	  /* unlinkat */
+	[37] = { MOVES_NONE, NO_OFFSET, NO_FD, 0 },			  /* mkdirat */
+	[38] = { MOVES_NONE, NO_OFFSET, NO_FD, 0 },			  /* symlinkat */
+	[39] = { MOVES_NONE, NO_OFFSET, NO_FD, FRZ_SET_AT + 1 },	  /* linkat */
+	[41] = { MOVES_NONE, NO_OFFSET, WITH_FD, FRZ_SET_XATTR + 1 },	  /* fsetxattr */
+	[42] = { MOVES_NONE, NO_OFFSET, NO_FD, FRZ_SET_XATTR + 1 },	  /* setxattr */
+	[44] = { MOVES_NONE, NO_OFFSET, NO_FD, 0 },			  /* getxattr */
+	[45] = { MOVES_NONE, NO_OFFSET, NO_FD, 0 },			  /* socket */
+	[47] = { WRITES, NO_OFFSET, WITH_FD, FRZ_SET_MSG + 1 },		  /* send_zc */
+	[48] = { WRITES, NO_OFFSET, WITH_FD, FRZ_SET_MSG + 1 },		  /* sendmsg_zc */
+	[49] = { READS, OFFSET, WITH_FD, FRZ_SET_RWF + 1 },		  /* read_multishot */
+	[50] = { MOVES_NONE, NO_OFFSET, NO_FD, 0 },			  /* waitid */
+	[51] = { MOVES_NONE, NO_OFFSET, NO_FD, 0 },			  /* futex_wait */
+	[52] = { MOVES_NONE, NO_OFFSET, NO_FD, 0 },			  /* futex_wake */
+	[53] = { MOVES_NONE, NO_OFFSET, NO_FD, 0 },			  /* futex_waitv */
+	[58] = { READS, NO_OFFSET, WITH_FD, FRZ_SET_MSG + 1 },		  /* recv_zc */
+	[60] = { READS, OFFSET, WITH_FD, FRZ_SET_RWF + 1 },		  /* readv_fixed */
+	[61] = { WRITES, OFFSET, WITH_FD, FRZ_SET_RWF + 1 },		  /* writev_fixed */
 };
 
 static const struct op *op_of(uint32_t opcode)
@@ -83,7 +83,8 @@ static uint64_t instance_of(const struct frz_decoder *d, const struct frz_call *
 	return frz_att_find(c, FRZ_A_FD, slot, &a) ? frz_att_instance(d, c, &a, &fd) : 0;
 }
 
-static void columns(const struct frz_decoder *d, const struct frz_call *c, const struct op *op, struct frz_desc *out)
+static void columns(const struct frz_decoder *d, const struct frz_call *c, const struct op *op,
+		    struct frz_desc *out)
 {
 	struct frz_attachment a;
 	uint64_t in = 0;
@@ -97,30 +98,33 @@ static void columns(const struct frz_decoder *d, const struct frz_call *c, const
 	}
 	if (op->moves != MOVES_NONE && out->returned && c->ret >= 0)
 		out->bytes = c->ret;
-	if (op->moves == COPIES) {      /* splice_fd_in stands in `addr`'s place */
+	if (op->moves == COPIES) { /* splice_fd_in stands in `addr`'s place */
 		in = instance_of(d, c, ARG_ADDR);
 		out->path2 = frz_path_of_instance(d, in);
 	}
 	if (out->bytes >= 0) {
 		out->read_instance = op->moves == READS ? out->instance : in;
-		out->write_instance = op->moves == WRITES || op->moves == COPIES ? out->instance : 0;
+		out->write_instance = op->moves == WRITES || op->moves == COPIES ? out->instance :
+										   0;
 	}
 	out->path = frz_path_of_instance(d, out->instance);
 	if (!out->path.len || op->no_fd) {
-		struct frz_str dir = !op->no_fd ? (struct frz_str){ 0 } :
-						  frz_path_of_instance(d, instance_of(d, c, ARG_FD));
-		struct frz_str s = frz_path_of_slot(d, c, ARG_ADDR, dir, out->join[0], sizeof(out->join[0]));
+		struct frz_str dir = !op->no_fd ?
+					     (struct frz_str){ 0 } :
+					     frz_path_of_instance(d, instance_of(d, c, ARG_FD));
+		struct frz_str s =
+			frz_path_of_slot(d, c, ARG_ADDR, dir, out->join[0], sizeof(out->join[0]));
 
 		if (!out->path.len)
 			out->path = s;
 	}
-	if (frz_att_find(c, FRZ_A_PATH, ARG_OFF, &a))   /* the second path's address is in `off` */
+	if (frz_att_find(c, FRZ_A_PATH, ARG_OFF, &a)) /* the second path's address is in `off` */
 		out->path2 = frz_path_of_slot(d, c, ARG_OFF, (struct frz_str){ 0 }, out->join[1],
-		                              sizeof(out->join[1]));
+					      sizeof(out->join[1]));
 }
 
 void frz_describe_uring(const struct frz_decoder *d, const struct frz_call *c, struct frz_desc *out,
-                        struct frz_text *t)
+			struct frz_text *t)
 {
 	const struct op *op = op_of(c->nr);
 

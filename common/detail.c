@@ -6,11 +6,12 @@
 
 #include "flags.h"
 
-#define QUOTED_MAX 512  /* bytes of one string that are shown */
-#define DATA_SHOWN 64
-#define FDS_SHOWN  32
+#define QUOTED_MAX     512 /* bytes of one string that are shown */
+#define DATA_SHOWN     64
+#define FDS_SHOWN      32
 
-#define CREATES    0x400040u    /* O_CREAT and the bit of O_TMPFILE that is not O_DIRECTORY */
+#define GETFL	       3
+#define CREATES	       0x400040u /* O_CREAT and the bit of O_TMPFILE that is not O_DIRECTORY */
 #define MAP_FIXED_FLAG 0x10u
 
 static bool kept(const struct frz_call *c, unsigned slot) { return c->arg_mask >> slot & 1; }
@@ -48,8 +49,8 @@ static bool same(struct frz_str a, struct frz_str b)
 	return a.len == b.len && (!a.len || !memcmp(a.p, b.p, a.len));
 }
 
-static bool string_of(const struct frz_decoder *d, const struct frz_call *c, enum frz_att kind, unsigned slot,
-                      struct frz_str *s)
+static bool string_of(const struct frz_decoder *d, const struct frz_call *c, enum frz_att kind,
+		      unsigned slot, struct frz_str *s)
 {
 	struct frz_attachment a;
 
@@ -60,11 +61,13 @@ static bool string_of(const struct frz_decoder *d, const struct frz_call *c, enu
 }
 
 void frz_detail_passed(const struct frz_decoder *d, const struct frz_call *c, unsigned slot,
-                       struct frz_str shown, const char *label, struct frz_text *t)
+		       struct frz_str shown, const char *label, struct frz_text *t)
 {
 	struct frz_str s;
 
-	if (!string_of(d, c, FRZ_A_PATH, slot, &s) || same(s, shown))
+	if (!string_of(d, c, FRZ_A_PATH, slot, &s))
+		return;
+	if (s.len ? same(s, shown) : shown.len != 0)
 		return;
 	frz_detail_label(t, label);
 	frz_detail_quoted(t, s);
@@ -82,7 +85,8 @@ void frz_detail_addr(const struct frz_call *c, unsigned slot, struct frz_text *t
 	frz_text_str(t, tmp);
 }
 
-void frz_detail_fdnums(const struct frz_decoder *d, const struct frz_call *c, unsigned slot, struct frz_text *t)
+void frz_detail_fdnums(const struct frz_decoder *d, const struct frz_call *c, unsigned slot,
+		       struct frz_text *t)
 {
 	struct frz_cur atts = c->atts;
 	struct frz_attachment a;
@@ -135,7 +139,8 @@ static bool mode_counts(const struct frz_sysent *e, const struct frz_call *c)
 	return true;
 }
 
-static void put_seek(const struct frz_sysent *e, const struct frz_call *c, unsigned whence, struct frz_text *t)
+static void put_seek(const struct frz_sysent *e, const struct frz_call *c, unsigned whence,
+		     struct frz_text *t)
 {
 	frz_detail_gap(t);
 	frz_detail_number(t, c->abi, FRZ_ARG_ENUM, FRZ_SET_SEEK, c->arg[whence]);
@@ -149,7 +154,8 @@ static void put_seek(const struct frz_sysent *e, const struct frz_call *c, unsig
 
 static void put_sockopt(const struct frz_call *c, unsigned slot, struct frz_text *t)
 {
-	const char *name = c->arg[slot - 1] == 1 ? frz_flag_name(FRZ_SET_SO, (uint32_t)c->arg[slot]) : NULL;
+	const char *name =
+		c->arg[slot - 1] == 1 ? frz_flag_name(FRZ_SET_SO, (uint32_t)c->arg[slot]) : NULL;
 
 	if (name) {
 		frz_detail_gap(t);
@@ -158,6 +164,13 @@ static void put_sockopt(const struct frz_call *c, unsigned slot, struct frz_text
 		frz_detail_label(t, "optname");
 		frz_text_i64(t, c->arg[slot]);
 	}
+}
+
+/* F_GETFL: the flags are what it returned. */
+static void put_got_flags(const struct frz_call *c, struct frz_text *t)
+{
+	if (c->arg[1] == GETFL && c->ret >= 0 && !(c->flags & FRZ_C_NO_RETURN))
+		frz_detail_flags(t, c->abi, FRZ_SET_OPEN, (uint32_t)c->ret);
 }
 
 static void put_mmap(const struct frz_sysent *e, const struct frz_call *c, struct frz_text *t)
@@ -184,14 +197,15 @@ static void put_dev(struct frz_text *t, uint32_t dev)
 }
 
 /* A number of the record with the name of its argument. */
-static void put_named(const struct frz_call *c, unsigned i, const struct frz_argdef *a, struct frz_text *t)
+static void put_named(const struct frz_call *c, unsigned i, const struct frz_argdef *a,
+		      struct frz_text *t)
 {
 	frz_detail_label(t, a->name);
 	frz_detail_number(t, c->abi, a->kind, a->param, c->arg[i]);
 }
 
 static void number_arg(const struct frz_call *c, const struct frz_desc *out, unsigned i,
-                       const struct frz_argdef *a, struct frz_text *t)
+		       const struct frz_argdef *a, struct frz_text *t)
 {
 	const struct frz_sysent *e = out->ent;
 
@@ -217,8 +231,9 @@ static void number_arg(const struct frz_call *c, const struct frz_desc *out, uns
 	case FRZ_ARG_OFF:
 	case FRZ_ARG_OFF_LO:
 	case FRZ_ARG_PGOFF:
-		if (e->arg[e->nargs - 1].kind == FRZ_ARG_ENUM && e->arg[e->nargs - 1].param == FRZ_SET_SEEK)
-			break;  /* shown behind its whence */
+		if (e->arg[e->nargs - 1].kind == FRZ_ARG_ENUM &&
+		    e->arg[e->nargs - 1].param == FRZ_SET_SEEK)
+			break; /* shown behind its whence */
 		frz_detail_label(t, a->name);
 		frz_text_i64(t, offset_at(e, c, i));
 		break;
@@ -259,7 +274,7 @@ static void number_arg(const struct frz_call *c, const struct frz_desc *out, uns
 
 /* Arguments that are no number of the record but come out of memory. */
 static void memory_arg(const struct frz_decoder *d, const struct frz_call *c, unsigned i,
-                       const struct frz_argdef *a, struct frz_text *t)
+		       const struct frz_argdef *a, struct frz_text *t)
 {
 	switch (a->kind) {
 	case FRZ_ARG_ADDR_IN:
@@ -369,8 +384,8 @@ void frz_detail_marks(const struct frz_decoder *d, const struct frz_call *c, str
 
 /* ---- strings ---- */
 
-static void put_list(const struct frz_decoder *d, const struct frz_call *c, unsigned slot, const char *label,
-                     struct frz_text *t)
+static void put_list(const struct frz_decoder *d, const struct frz_call *c, unsigned slot,
+		     const char *label, struct frz_text *t)
 {
 	struct frz_attachment a;
 
@@ -402,8 +417,8 @@ static void put_data(const struct frz_call *c, unsigned slot, struct frz_text *t
 	frz_detail_quoted(t, s);
 }
 
-static void string_args(const struct frz_decoder *d, const struct frz_call *c, const struct frz_desc *out,
-                        struct frz_text *t)
+static void string_args(const struct frz_decoder *d, const struct frz_call *c,
+			const struct frz_desc *out, struct frz_text *t)
 {
 	const struct frz_sysent *e = out->ent;
 	unsigned paths = 0;
@@ -414,7 +429,8 @@ static void string_args(const struct frz_decoder *d, const struct frz_call *c, c
 
 		switch (a->kind) {
 		case FRZ_ARG_PATH:
-			frz_detail_passed(d, c, i, paths ? out->path2 : out->path, paths ? "name2" : "name", t);
+			frz_detail_passed(d, c, i, paths ? out->path2 : out->path,
+					  paths ? "name2" : "name", t);
 			paths++;
 			break;
 		case FRZ_ARG_STR:
@@ -441,7 +457,7 @@ static void string_args(const struct frz_decoder *d, const struct frz_call *c, c
 }
 
 void frz_detail(const struct frz_decoder *d, const struct frz_call *c, const struct frz_desc *out,
-                struct frz_text *t)
+		struct frz_text *t)
 {
 	const struct frz_sysent *e = out->ent;
 	bool more = frz_cur_left(&c->atts) != 0;
@@ -457,6 +473,8 @@ void frz_detail(const struct frz_decoder *d, const struct frz_call *c, const str
 			if (more)
 				memory_arg(d, c, i, a, t);
 		}
+		if (e->effect == FRZ_FX_FCNTL)
+			put_got_flags(c, t);
 	}
 	if (!more)
 		return;

@@ -10,7 +10,7 @@
 #include "textbuf.h"
 
 struct frz_flag {
-	const char *name;       /* NULL: values of the set `ref` */
+	const char *name; /* NULL: values of the set `ref` */
 	uint64_t value, mask;
 	int ref;
 };
@@ -56,13 +56,15 @@ static void put_bits(struct frz_text *t, const struct frz_flag_set *s, uint64_t 
 
 	for (const struct frz_flag *f = s->first; f < s->first + s->count; f++) {
 		if (!f->name) {
-			const char *name = (rest & f->mask) ? frz_flag_name(f->ref, rest & f->mask) : NULL;
+			const char *name =
+				(rest & f->mask) ? frz_flag_name(f->ref, rest & f->mask) : NULL;
 
 			if (name) {
 				put_name(t, name);
 				rest &= ~f->mask;
 			}
-		} else if ((value & f->mask) == f->value && (!f->value || (rest & f->value) == f->value)) {
+		} else if ((value & f->mask) == f->value &&
+			   (!f->value || (rest & f->value) == f->value)) {
 			put_name(t, f->name);
 			rest &= ~f->mask;
 		}
@@ -125,10 +127,14 @@ const char *frz_errno_name(int err)
 
 const char *frz_uring_op_name(unsigned opcode)
 {
-	return opcode < sizeof(frz_uring_names) / sizeof(frz_uring_names[0]) ? frz_uring_names[opcode] : NULL;
+	return opcode < sizeof(frz_uring_names) / sizeof(frz_uring_names[0]) ?
+		       frz_uring_names[opcode] :
+		       NULL;
 }
 
 const char *frz_family_name(unsigned family)
 {
-	return family < sizeof(frz_family_names) / sizeof(frz_family_names[0]) ? frz_family_names[family] : NULL;
+	return family < sizeof(frz_family_names) / sizeof(frz_family_names[0]) ?
+		       frz_family_names[family] :
+		       NULL;
 }

@@ -19,7 +19,11 @@ void frz_detail_label(struct frz_text *t, const char *name)
 
 static int set_of(enum frz_abi abi, int set)
 {
-	return abi == FRZ_ABI_AARCH64 && set == FRZ_SET_OPEN ? FRZ_SET_OPEN_ARM : set;
+	if (abi != FRZ_ABI_AARCH64)
+		return set;
+	return set == FRZ_SET_OPEN    ? FRZ_SET_OPEN_ARM :
+	       set == FRZ_SET_FDFLAGS ? FRZ_SET_FDFLAGS_ARM :
+					set;
 }
 
 static void put_flags(struct frz_text *t, enum frz_abi abi, int set, uint64_t value)
@@ -75,7 +79,8 @@ static void put_wait_status(struct frz_text *t, uint32_t s)
 		frz_text_str(t, "continued");
 	} else {
 		frz_text_str(t, (s & 0xff) == 0x7f ? "stopped " : "killed ");
-		put_flags(t, FRZ_ABI_X86_64, FRZ_SET_SIGNAL, (s & 0xff) == 0x7f ? s >> 8 & 0xff : s & 0x7f);
+		put_flags(t, FRZ_ABI_X86_64, FRZ_SET_SIGNAL,
+			  (s & 0xff) == 0x7f ? s >> 8 & 0xff : s & 0x7f);
 		if ((s & 0xff) != 0x7f && (s & 0x80))
 			frz_text_str(t, " core");
 	}
@@ -93,11 +98,12 @@ static bool speaks(const struct frz_member *m)
 static bool silent(const struct frz_member *m, int64_t v)
 {
 	return v == 0 && (m->kind == FRZ_ARG_HEX || m->kind == FRZ_ARG_MODE ||
-	                  (m->kind == FRZ_ARG_FLAGS && strcmp(m->name, "flags")));
+			  (m->kind == FRZ_ARG_FLAGS && strcmp(m->name, "flags")));
 }
 
 /* One structure's members, blanks between; stops where the numbers end. */
-static void put_members(const struct frz_numsdef *def, enum frz_abi abi, struct frz_cur *nums, struct frz_text *t)
+static void put_members(const struct frz_numsdef *def, enum frz_abi abi, struct frz_cur *nums,
+			struct frz_text *t)
 {
 	bool first = true;
 
@@ -121,7 +127,8 @@ static void put_members(const struct frz_numsdef *def, enum frz_abi abi, struct 
 	}
 }
 
-static void put_array(const struct frz_numsdef *def, enum frz_abi abi, struct frz_cur *nums, struct frz_text *t)
+static void put_array(const struct frz_numsdef *def, enum frz_abi abi, struct frz_cur *nums,
+		      struct frz_text *t)
 {
 	const struct frz_member *m = def->field;
 
@@ -140,8 +147,8 @@ static void put_array(const struct frz_numsdef *def, enum frz_abi abi, struct fr
 	frz_text_char(t, ']');
 }
 
-void frz_detail_nums(const struct frz_call *c, unsigned slot, const char *label, const struct frz_numsdef *def,
-                     struct frz_text *t)
+void frz_detail_nums(const struct frz_call *c, unsigned slot, const char *label,
+		     const struct frz_numsdef *def, struct frz_text *t)
 {
 	struct frz_attachment a;
 	enum frz_abi abi = c->abi;
@@ -161,7 +168,7 @@ void frz_detail_nums(const struct frz_call *c, unsigned slot, const char *label,
 		return;
 	}
 	if (def == frz_numsdef(FRZ_STRUCT_SOCKOPT) && c->arg[4] != 4)
-		return;         /* a structure, not a number */
+		return; /* a structure, not a number */
 	frz_detail_label(t, label);
 	if (def->count_slot != -1 || def == frz_iocb_def()) {
 		put_array(def, abi, &a.value, t);

@@ -17,11 +17,11 @@ struct frz_command {
 #define FRZ_GEN_SYSENTS
 #include "syscalls.inc"
 
-#define I386_SOCKETCALL  102
-#define CMD_DUPFD         0
+#define I386_SOCKETCALL	  102
+#define CMD_DUPFD	  0
 #define CMD_DUPFD_CLOEXEC 1030
-#define NEW_LISTENER      8     /* SECCOMP_FILTER_FLAG_NEW_LISTENER */
-#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+#define NEW_LISTENER	  8 /* SECCOMP_FILTER_FLAG_NEW_LISTENER */
+#define COUNT(a)	  (sizeof(a) / sizeof((a)[0]))
 
 const unsigned frz_sysents_n = COUNT(frz_sysents);
 
@@ -37,7 +37,8 @@ const struct frz_sysent *frz_sysent(enum frz_abi abi, uint32_t nr)
 		return at(frz_by_x86_64, COUNT(frz_by_x86_64), nr);
 	case FRZ_ABI_I386:
 		if (nr >= FRZ_NR_SOCKETCALL)
-			return at(frz_by_socketcall, COUNT(frz_by_socketcall), nr - FRZ_NR_SOCKETCALL);
+			return at(frz_by_socketcall, COUNT(frz_by_socketcall),
+				  nr - FRZ_NR_SOCKETCALL);
 		return at(frz_by_i386, COUNT(frz_by_i386), nr);
 	case FRZ_ABI_X32:
 		return at(frz_by_x32, COUNT(frz_by_x32), nr);
@@ -105,13 +106,14 @@ const struct frz_argdef *frz_argdef(const struct frz_sysent *e, unsigned slot, c
 bool frz_returns_fd(const struct frz_sysent *e, const int64_t arg[6])
 {
 	static const char *const ioctls[] = { "TIOCGPTPEER", "NS_GET_USERNS", "NS_GET_PARENT",
-		                              "KVM_CREATE_VM", "KVM_CREATE_VCPU" };
-	static const char *const bpfs[] = { "BPF_MAP_CREATE", "BPF_PROG_LOAD", "BPF_OBJ_GET",
-		                            "BPF_PROG_GET_FD_BY_ID", "BPF_MAP_GET_FD_BY_ID",
-		                            "BPF_RAW_TRACEPOINT_OPEN", "BPF_BTF_LOAD",
-		                            "BPF_BTF_GET_FD_BY_ID", "BPF_LINK_CREATE",
-		                            "BPF_LINK_GET_FD_BY_ID", "BPF_ENABLE_STATS",
-		                            "BPF_ITER_CREATE", "BPF_TOKEN_CREATE" };
+					      "KVM_CREATE_VM", "KVM_CREATE_VCPU" };
+	static const char *const bpfs[] = { "BPF_MAP_CREATE",	    "BPF_PROG_LOAD",
+					    "BPF_OBJ_GET",	    "BPF_PROG_GET_FD_BY_ID",
+					    "BPF_MAP_GET_FD_BY_ID", "BPF_RAW_TRACEPOINT_OPEN",
+					    "BPF_BTF_LOAD",	    "BPF_BTF_GET_FD_BY_ID",
+					    "BPF_LINK_CREATE",	    "BPF_LINK_GET_FD_BY_ID",
+					    "BPF_ENABLE_STATS",	    "BPF_ITER_CREATE",
+					    "BPF_TOKEN_CREATE" };
 	const char *const *list;
 	const char *name;
 	size_t n;
@@ -170,7 +172,7 @@ static int64_t number(const uint8_t *p, unsigned size, bool is_signed)
 }
 
 unsigned frz_nums_take(const struct frz_numsdef *def, enum frz_abi abi, const void *mem, size_t len,
-                       int64_t out[FRZ_NUMS_MAX])
+		       int64_t out[FRZ_NUMS_MAX])
 {
 	const uint8_t *p = mem;
 	unsigned n = 0;
@@ -220,8 +222,9 @@ unsigned frz_class_by_name(const char *name)
 		const char *name;
 		unsigned bits;
 	} classes[] = {
-		{ "file", FRZ_CL_FILE },       { "desc", FRZ_CL_DESC },     { "io", FRZ_CL_IO },
-		{ "net", FRZ_CL_NET },         { "process", FRZ_CL_PROCESS }, { "memory", FRZ_CL_MEMORY },
+		{ "file", FRZ_CL_FILE },       { "desc", FRZ_CL_DESC },
+		{ "io", FRZ_CL_IO },	       { "net", FRZ_CL_NET },
+		{ "process", FRZ_CL_PROCESS }, { "memory", FRZ_CL_MEMORY },
 		{ "other", FRZ_CL_OTHER },     { "all", FRZ_CL_ALL },
 	};
 

@@ -18,8 +18,8 @@ enum frz_class {
 	FRZ_CL_DESC    = 1 << 1,    /* makes, ends, duplicates, positions, polls or passes an fd */
 	FRZ_CL_IO      = 1 << 2,    /* moves bytes through an fd */
 	FRZ_CL_NET     = 1 << 3,
-	FRZ_CL_PROCESS = 1 << 4,    /* creates, ends, signals or changes a process or its credentials,
-				     * or changes the running system (modules, clock, host name) */
+	FRZ_CL_PROCESS = 1 << 4,    /* creates, ends, signals or changes a process or its credentials;
+				     * changes the running system (modules, clock, host name) */
 	FRZ_CL_MEMORY  = 1 << 5,    /* maps */
 	FRZ_CL_OTHER   = 1 << 6,    /* in the table, outside the purpose: time, signals, scheduling, futexes */
 };
@@ -42,13 +42,13 @@ enum frz_argkind {
 			       * comes first in _llseek alone. Each kept as 32 unsigned bits */
 	FRZ_ARG_PGOFF,        /* ULONG, an offset in units of 4096 bytes (mmap2) */
 	FRZ_ARG_FD,           /* may be -1 or not open */
-	FRZ_ARG_DIRFD,        /* the directory for the path argument right behind it, or AT_FDCWD (-100) */
-	FRZ_ARG_PATH,         /* NUL-terminated path; relative to the DIRFD before it, else to the cwd.
-			       * NULL or "" with a DIRFD: that fd's own file */
+	FRZ_ARG_DIRFD,        /* the directory for the path argument right behind it; AT_FDCWD (-100) */
+	FRZ_ARG_PATH,         /* NUL-terminated path; relative to the DIRFD before it, else to the
+			       * cwd. NULL or "" with a DIRFD: that fd's own file */
 	FRZ_ARG_STR,          /* another NUL-terminated string; may be NULL */
-	FRZ_ARG_STRV,         /* NULL-terminated vector of strings; pointers of frz_abi_ptr() bytes */
+	FRZ_ARG_STRV,         /* NULL-terminated vector of strings; frz_abi_ptr() bytes a pointer */
 	FRZ_ARG_BUF_IN,       /* read by the kernel; param: slot of the length */
-	FRZ_ARG_BUF_OUT,      /* written by the kernel; length is what was returned; param as before */
+	FRZ_ARG_BUF_OUT,      /* written by the kernel; its length is what was returned; param alike */
 	/* pointers and sizes in these have frz_abi_ptr() bytes too */
 	FRZ_ARG_IOV_IN, FRZ_ARG_IOV_OUT,    /* struct iovec[]; param: slot of the count */
 	FRZ_ARG_MSG_IN, FRZ_ARG_MSG_OUT,    /* struct msghdr */
@@ -65,8 +65,8 @@ enum frz_argkind {
 	FRZ_ARG_ID16,         /* i386: 16-bit uid or gid, 65535 is -1 */
 	FRZ_ARG_NUMS_IN,      /* small structure read at entry; param: for frz_numsdef() */
 	FRZ_ARG_NUMS_OUT,     /* the same, read at exit when the call succeeded */
-	FRZ_ARG_IOCBS,        /* io_submit: vector of pointers to struct iocb (frz_iocb_def()); param:
-			       * slot of the count. NUMS: the members of each, one after the other */
+	FRZ_ARG_IOCBS,        /* io_submit: vector of pointers to struct iocb (frz_iocb_def()),
+			       * param: slot of the count. NUMS: the members of each in turn */
 	FRZ_ARG_BYCMD,        /* depends on the command in slot param: ask frz_argdef() */
 };
 
@@ -148,7 +148,8 @@ int frz_sysnum(enum frz_abi abi, const char *name);
  * record; where the array cannot be read, record the call as it came. */
 unsigned frz_call_number(enum frz_abi abi, uint32_t *nr, const uint64_t arg[6], unsigned *slot);
 /* What argument `slot` is, BYCMD resolved by the arguments given. Never NULL for slot < nargs. */
-const struct frz_argdef *frz_argdef(const struct frz_sysent *e, unsigned slot, const int64_t arg[6]);
+const struct frz_argdef *frz_argdef(const struct frz_sysent *e, unsigned slot,
+                                    const int64_t arg[6]);
 /* Whether a call that succeeded with these arguments returned a new fd: more than
  * FRZ_RET_FD, as fcntl, bpf, seccomp and ioctl may do so too. */
 bool frz_returns_fd(const struct frz_sysent *e, const int64_t arg[6]);
@@ -161,7 +162,7 @@ struct frz_member {
 	const char *name;       /* NULL: padding */
 	uint8_t size[4];        /* bytes, by enum frz_abi; 0: not there */
 	bool is_signed;
-	uint8_t kind;           /* how it is shown: LONG ULONG HEX MODE FD FLAGS ENUM of frz_argkind */
+	uint8_t kind;           /* how it is shown: LONG ULONG HEX MODE FD FLAGS ENUM */
 	int16_t param;          /* flag set */
 };
 

@@ -96,8 +96,8 @@ size_t frz_escape(const uint8_t *p, size_t n, char *out, size_t cap)
 
 const char *frz_socktype_name(unsigned type)
 {
-	static const char *const names[] = { NULL,  "stream", "dgram", "raw", "rdm", "seqpacket",
-		                             "dccp", NULL,    NULL,    NULL,  "packet" };
+	static const char *const names[] = { NULL,   "stream", "dgram", "raw", "rdm",	"seqpacket",
+					     "dccp", NULL,     NULL,	NULL,  "packet" };
 
 	return type < sizeof(names) / sizeof(names[0]) ? names[type] : NULL;
 }
@@ -116,7 +116,7 @@ static void unix_text(struct frz_text *t, const uint8_t *p, size_t n)
 	if (n == 0) {
 		frz_text_str(t, "unnamed");
 	} else if (p[0] == '\0') {
-		frz_text_char(t, '@');  /* abstract: every byte counts, NULs too */
+		frz_text_char(t, '@'); /* abstract: every byte counts, NULs too */
 		put_escaped(t, p + 1, n - 1);
 	} else {
 		while (len < n && p[len])
@@ -221,11 +221,12 @@ static bool begins(struct frz_str s, const char *with)
 /* "anon_inode:[eventpoll]", "anon_inode:inotify": what stands behind the colon. */
 static const char *anon_kind(struct frz_str path)
 {
-	static const char *const kinds[] = { "eventpoll", "eventfd",   "signalfd",  "timerfd",
-		                             "inotify",   "fanotify",  "io_uring",  "pidfd",
-		                             "userfaultfd", "perf_event", "bpf-map", "bpf-prog",
-		                             "bpf_link",  "btf",       "fscontext", "landlock-ruleset",
-		                             "seccomp notify", "kvm-vm", "kvm-vcpu", "secretmem" };
+	static const char *const kinds[] = {
+		"eventpoll",	    "eventfd",	      "signalfd", "timerfd",	 "inotify",
+		"fanotify",	    "io_uring",	      "pidfd",	  "userfaultfd", "perf_event",
+		"bpf-map",	    "bpf-prog",	      "bpf_link", "btf",	 "fscontext",
+		"landlock-ruleset", "seccomp notify", "kvm-vm",	  "kvm-vcpu",	 "secretmem"
+	};
 	size_t skip = sizeof("anon_inode:") - 1;
 
 	if (path.len > skip && path.p[skip] == '[')
@@ -244,14 +245,16 @@ const char *frz_file_kind(const struct frz_file *f, struct frz_str path)
 	static const struct {
 		const char *begin, *kind;
 	} special[] = {
-		{ "pipe:[", "pipe" },     { "socket:[", "socket" }, { "/memfd:", "memfd" },
-		{ "pidfd:[", "pidfd" },   { "mnt:[", "namespace" }, { "net:[", "namespace" },
-		{ "user:[", "namespace" }, { "pid:[", "namespace" }, { "ipc:[", "namespace" },
-		{ "uts:[", "namespace" }, { "cgroup:[", "namespace" }, { "time:[", "namespace" },
+		{ "pipe:[", "pipe" },	   { "socket:[", "socket" },	{ "/memfd:", "memfd" },
+		{ "pidfd:[", "pidfd" },	   { "mnt:[", "namespace" },	{ "net:[", "namespace" },
+		{ "user:[", "namespace" }, { "pid:[", "namespace" },	{ "ipc:[", "namespace" },
+		{ "uts:[", "namespace" },  { "cgroup:[", "namespace" }, { "time:[", "namespace" },
 	};
 	/* by S_IFMT >> 12 */
-	static const char *const types[16] = { [1] = "fifo", [2] = "char", [4] = "dir",     [6] = "block",
-		                               [8] = "file", [10] = "symlink", [12] = "socket" };
+	static const char *const types[16] = {
+		[1] = "fifo", [2] = "char",	[4] = "dir",	[6] = "block",
+		[8] = "file", [10] = "symlink", [12] = "socket"
+	};
 
 	if (path.len && path.p[0] != '/') {
 		if (begins(path, "anon_inode:"))

@@ -10,8 +10,8 @@
 
 struct frz_text {
 	char *p;
-	size_t len;     /* that everything put would have */
-	size_t cap;     /* room without the terminating NUL */
+	size_t len; /* that everything put would have */
+	size_t cap; /* room without the terminating NUL */
 };
 
 static inline struct frz_text frz_text_of(char *out, size_t cap)
@@ -26,7 +26,10 @@ static inline void frz_text_put(struct frz_text *t, const void *s, size_t n)
 	t->len += n;
 }
 
-static inline void frz_text_str(struct frz_text *t, const char *s) { frz_text_put(t, s, strlen(s)); }
+static inline void frz_text_str(struct frz_text *t, const char *s)
+{
+	frz_text_put(t, s, strlen(s));
+}
 
 static inline void frz_text_char(struct frz_text *t, char c)
 {
