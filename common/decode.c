@@ -6,12 +6,15 @@
  */
 #include <stdlib.h>
 
+#include "columns.h"
 #include "declared.h"
 #include "record.h"
 
 struct frz_decoder {
 	struct frz_declared decl;
-	struct frz_cur r, g, d; /* planes (segment.h) */
+	uint8_t *records; /* put together from the columns */
+	size_t records_cap;
+	struct frz_cur r, g, d; /* records; planes (segment.h) */
 	const uint8_t *n, *a, *b;
 	size_t timed, timed_done;
 	uint64_t seq, mono; /* of the next event; of the last timed record */
@@ -32,6 +35,7 @@ void frz_decoder_free(struct frz_decoder *d)
 	if (!d)
 		return;
 	frz_declared_release(&d->decl);
+	free(d->records);
 	free(d);
 }
 
@@ -427,25 +431,60 @@ static struct frz_cur take_plane(struct frz_cur *c, uint64_t n)
 	return p ? frz_cur_of(p, (size_t)n) : (struct frz_cur){ 0 };
 }
 
+/* The records, from their columns, into the decoder's own memory. */
+static enum frz_err join(struct frz_decoder *d, struct frz_cur *c, size_t records,
+			 const uint64_t len[FRZ_COLUMNS])
+{
+	const uint8_t *types = frz_take(c, records);
+	struct frz_cur col[FRZ_COLUMNS];
+	size_t total = records;
+
+	for (unsigned i = 0; i < FRZ_COLUMNS; i++) {
+		col[i] = take_plane(c, len[i]);
+		total += frz_cur_left(&col[i]);
+	}
+	if (c->bad)
+		return FRZ_E_CORRUPT;
+	if (total > d->records_cap) {
+		uint8_t *bigger = realloc(d->records, total);
+
+		if (!bigger)
+			return FRZ_E_NOMEM;
+		d->records = bigger;
+		d->records_cap = total;
+	}
+	if (!frz_columns_join(types, records, col, d->records))
+		return FRZ_E_CORRUPT;
+	d->r = total ? frz_cur_of(d->records, total) : (struct frz_cur){ 0 };
+	return FRZ_OK;
+}
+
 enum frz_err frz_decoder_begin(struct frz_decoder *d, const void *raw, size_t raw_len,
 			       uint64_t first_event, uint64_t first_mono)
 {
 	struct frz_cur c = frz_cur_of(raw, raw_len);
-	uint64_t n = frz_take_varint(&c), r = frz_take_varint(&c);
-	uint64_t g = frz_take_varint(&c), dd = frz_take_varint(&c);
+	uint64_t n = frz_take_varint(&c), records = frz_take_varint(&c);
+	uint64_t g = frz_take_varint(&c), dd = frz_take_varint(&c), len[FRZ_COLUMNS];
+	enum frz_err err;
 
 	frz_decoder_begin_loose(d);
-	if (c.bad || n > raw_len)
+	for (unsigned i = 0; i < FRZ_COLUMNS; i++)
+		len[i] = frz_take_varint(&c);
+	if (c.bad || n > raw_len || records > raw_len)
 		return FRZ_E_CORRUPT;
-	d->r = take_plane(&c, r);
-	d->n = frz_take(&c, 2 * n);
-	d->a = frz_take(&c, n);
-	d->b = frz_take(&c, n);
-	d->g = take_plane(&c, g);
-	d->d = take_plane(&c, dd);
-	if (!used_up(&c)) {
+	err = join(d, &c, (size_t)records, len);
+	if (err == FRZ_OK) {
+		d->n = frz_take(&c, 2 * n);
+		d->a = frz_take(&c, n);
+		d->b = frz_take(&c, n);
+		d->g = take_plane(&c, g);
+		d->d = take_plane(&c, dd);
+		if (!used_up(&c))
+			err = FRZ_E_CORRUPT;
+	}
+	if (err != FRZ_OK) {
 		frz_decoder_begin_loose(d);
-		return FRZ_E_CORRUPT;
+		return err;
 	}
 	d->timed = (size_t)n;
 	d->seq = first_event;

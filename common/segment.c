@@ -1,8 +1,8 @@
 /*
  * segment.c - records into planes into one zstd frame, and the frame back into raw bytes.
  *
- * - The planes grow side by side; hashing and compressing walk over them in place, so
- *   they are never copied together.
+ * - Times grow in their planes, records in one piece; at the end the records are cut into
+ *   columns. Hashing and compressing walk over all of it in place.
  * - The compressor is flushed between large planes: each then gets entropy tables of its own.
  * - The window is capped: with it the compressor's own memory stays near 3 MiB.
  */
@@ -10,6 +10,7 @@
 #include <zstd.h>
 
 #include "bytes.h"
+#include "columns.h"
 #include "record.h"
 #include "segment.h"
 #include "sha256.h"
@@ -17,13 +18,16 @@
 #define PACK_WINDOW_LOG 20
 #define FLUSH_MIN	4096 /* a smaller plane is not worth tables of its own */
 
-enum plane { P_HEAD, P_R, P_N, P_A, P_B, P_G, P_D, P_COUNT };
+enum plane { P_R, P_N, P_A, P_B, P_G, P_D, P_COLUMNS, P_COUNT };
+
+#define HEAD_MAX ((4 + FRZ_COLUMNS) * FRZ_VARINT_MAX)
 
 struct frz_packer {
 	uint8_t *plane[P_COUNT];
 	size_t len[P_COUNT];
 	size_t max_records_bytes, max_timed;
 	size_t timed;
+	struct frz_columns columns;
 	uint64_t first_mono, prev_mono, last_mono, events;
 	uint8_t *frame;
 	size_t frame_cap;
@@ -39,8 +43,7 @@ struct frz_packer *frz_packer_new(size_t max_records_bytes, size_t max_timed)
 		return NULL;
 	p->max_records_bytes = max_records_bytes;
 	p->max_timed = max_timed;
-	cap[P_HEAD] = 4 * FRZ_VARINT_MAX;
-	cap[P_R] = max_records_bytes;
+	cap[P_R] = cap[P_COLUMNS] = max_records_bytes;
 	cap[P_N] = 2 * max_timed;
 	cap[P_A] = cap[P_B] = max_timed;
 	cap[P_G] = cap[P_D] = FRZ_VARINT_MAX * max_timed;
@@ -48,9 +51,9 @@ struct frz_packer *frz_packer_new(size_t max_records_bytes, size_t max_timed)
 		p->plane[i] = malloc(cap[i] + 1);
 		if (!p->plane[i])
 			goto fail;
-		all += cap[i];
+		all += i == P_R ? HEAD_MAX : cap[i];
 	}
-	p->frame_cap = ZSTD_compressBound(all) + 64;
+	p->frame_cap = ZSTD_compressBound(all) + 16 * (P_COUNT + FRZ_COLUMNS);
 	p->frame = malloc(p->frame_cap);
 	p->cctx = ZSTD_createCCtx();
 	if (!p->frame || !p->cctx)
@@ -79,6 +82,7 @@ void frz_packer_begin(struct frz_packer *p, uint64_t first_mono)
 		p->len[i] = 0;
 	p->timed = 0;
 	p->events = 0;
+	p->columns = (struct frz_columns){ 0 };
 	p->first_mono = p->prev_mono = p->last_mono = first_mono;
 }
 
@@ -108,9 +112,11 @@ enum frz_err frz_packer_add(struct frz_packer *p, const void *rec, size_t len, u
 	if (len == 0 || len > p->max_records_bytes - p->len[P_R])
 		return FRZ_E_SPACE;
 	type = *(const uint8_t *)rec;
+	if (FRZ_REC_TIMED(type) && p->timed == p->max_timed)
+		return FRZ_E_SPACE;
+	if (!frz_columns_count(&p->columns, rec, len))
+		return FRZ_E_CORRUPT;
 	if (FRZ_REC_TIMED(type)) {
-		if (p->timed == p->max_timed)
-			return FRZ_E_SPACE;
 		add_time(p, mono_ns, dur_ns);
 		p->events += FRZ_REC_EVENT(type);
 	}
@@ -146,38 +152,80 @@ static bool compress_plane(ZSTD_CCtx *cctx, ZSTD_outBuffer *to, const void *p, s
 	return true;
 }
 
-enum frz_err frz_packer_finish(struct frz_packer *p, int zstd_level, struct frz_packed *out)
+/* The pieces of the raw bytes, in order. */
+struct pieces {
+	struct {
+		const uint8_t *p;
+		size_t n;
+	} at[2 + FRZ_COLUMNS + P_COLUMNS];
+	unsigned n;
+};
+
+static void add_piece(struct pieces *s, const uint8_t *p, size_t n)
 {
-	struct frz_buf head = { .p = p->plane[P_HEAD], .cap = 4 * FRZ_VARINT_MAX };
-	ZSTD_outBuffer to = { p->frame, p->frame_cap, 0 };
-	struct frz_sha256 sha;
+	s->at[s->n].p = p;
+	s->at[s->n++].n = n;
+}
+
+static void collect(struct frz_packer *p, uint8_t head_mem[HEAD_MAX], struct pieces *s)
+{
+	const struct frz_columns *c = &p->columns;
+	struct frz_buf head = { .p = head_mem, .cap = HEAD_MAX };
+	const uint8_t *at = p->plane[P_COLUMNS];
 
 	p->len[P_N] = 2 * p->timed;
 	p->len[P_A] = p->len[P_B] = p->timed;
+	frz_columns_split(c, p->plane[P_R], p->len[P_R], p->plane[P_COLUMNS]);
 	frz_buf_varint(&head, p->timed);
-	frz_buf_varint(&head, p->len[P_R]);
+	frz_buf_varint(&head, c->records);
 	frz_buf_varint(&head, p->len[P_G]);
 	frz_buf_varint(&head, p->len[P_D]);
-	p->len[P_HEAD] = head.len;
+	for (unsigned i = 0; i < FRZ_COLUMNS; i++)
+		frz_buf_varint(&head, c->len[i]);
 
+	s->n = 0;
+	add_piece(s, head.p, head.len);
+	add_piece(s, at, c->records);
+	at += c->records;
+	for (unsigned i = 0; i < FRZ_COLUMNS; i++) {
+		add_piece(s, at, c->len[i]);
+		at += c->len[i];
+	}
+	for (unsigned i = P_N; i <= P_D; i++)
+		add_piece(s, p->plane[i], p->len[i]);
+}
+
+enum frz_err frz_packer_finish(struct frz_packer *p, int zstd_level, struct frz_packed *out)
+{
+	ZSTD_outBuffer to = { p->frame, p->frame_cap, 0 };
+	size_t unflushed = 0;
+	uint8_t head[HEAD_MAX];
+	struct frz_sha256 sha;
+	struct pieces s;
+
+	collect(p, head, &s);
 	out->raw_len = 0;
 	frz_sha256_init(&sha);
-	for (unsigned i = 0; i < P_COUNT; i++) {
-		frz_sha256_add(&sha, p->plane[i], p->len[i]);
-		out->raw_len += p->len[i];
+	for (unsigned i = 0; i < s.n; i++) {
+		frz_sha256_add(&sha, s.at[i].p, s.at[i].n);
+		out->raw_len += s.at[i].n;
 	}
 	frz_sha256_peek(&sha, out->raw_sha256);
 
 	set_parameters(p->cctx, zstd_level, out->raw_len);
-	for (unsigned i = 0; i < P_COUNT; i++) {
+	for (unsigned i = 0; i < s.n; i++) {
+		size_t next = i + 1 < s.n ? s.at[i + 1].n : 0;
 		ZSTD_EndDirective mode = ZSTD_e_continue;
 
-		if (i == P_COUNT - 1)
+		unflushed += s.at[i].n;
+		if (i + 1 == s.n)
 			mode = ZSTD_e_end;
-		else if (i >= P_R && i <= P_B && p->timed >= FLUSH_MIN)
+		else if (unflushed >= FLUSH_MIN || (next >= FLUSH_MIN && unflushed))
 			mode = ZSTD_e_flush;
-		if (!compress_plane(p->cctx, &to, p->plane[i], p->len[i], mode))
+		if (!compress_plane(p->cctx, &to, s.at[i].p, s.at[i].n, mode))
 			return FRZ_E_NOMEM;
+		if (mode == ZSTD_e_flush)
+			unflushed = 0;
 	}
 	out->frame = p->frame;
 	out->frame_len = to.pos;

@@ -2,13 +2,19 @@
  * segment.h - a segment's raw bytes: records and their times laid out in planes, and
  * the zstd frame around them.
  *
- *   raw := v n, v len(R), v len(G), v len(D), R, N, A, B, G, D
- *   R   := the records, without times (record.h)
+ *   raw := v n, v records, v len(G), v len(D), v len(column) for each column,
+ *          T, the columns, N, A, B, G, D
+ *   T   := type:u8 of every record
  *   N   := per timed record two bytes: gap & 255, dur & 255
  *   A   := per timed record one byte:  gap >> 8 & 255
  *   B   := per timed record one byte:  dur >> 8 & 255
  *   G   := per timed record a varint:  (gap >> 16) * 2 + crossing
  *   D   := per timed record a varint:  dur >> 16
+ *
+ * The columns hold the rest of the records (columns.h): for each of the classes strings,
+ * other declarations, events, notes, first the varints of the lengths, then the bodies cut
+ * into tokens. A token ends with a byte below 0x80 or with the body. Token k of a body goes
+ * to token column k of its class, and from the last one on all of them to that.
  *
  * n is the number of timed records. For each, step is its time minus that of the timed
  * record before (for the first: minus FIRST_MONO), modulo 2^64 and taken as signed. When
@@ -17,8 +23,9 @@
  * not needed is an error: one spelling for each time.
  *
  * gap and dur are independent of each other, step and dur are not. The lowest bytes are
- * noise, the middle ones have a distribution, the highest are almost always 0: kept
- * apart, zstd prices each at what it is worth.
+ * noise, the middle ones have a distribution, the highest are almost always 0; a call's tid
+ * repeats, its number has few values, its result many: kept apart, zstd prices each at what
+ * it is worth. Measured against records kept whole: 1 byte less an event for gcc and tar.
  */
 #ifndef FRZ_SEGMENT_H
 #define FRZ_SEGMENT_H
@@ -33,7 +40,8 @@ struct frz_packer *frz_packer_new(size_t max_records_bytes, size_t max_timed); /
 void frz_packer_free(struct frz_packer *p);
 void frz_packer_begin(struct frz_packer *p, uint64_t first_mono);
 /* One encoded record, of up to FRZ_RECORD_MAX bytes of body. mono_ns and dur_ns count only
- * for timed types; a time may lie before the one before it. FRZ_OK or FRZ_E_SPACE. */
+ * for timed types; a time may lie before the one before it. FRZ_OK, FRZ_E_SPACE, or
+ * FRZ_E_CORRUPT when it is not exactly one record; nothing is added then. */
 enum frz_err frz_packer_add(struct frz_packer *p, const void *rec, size_t len, uint64_t mono_ns,
 			    uint64_t dur_ns);
 

@@ -172,10 +172,16 @@ class Block:
 class Segment:
     """The records of one segment and what they declare."""
 
+    # of each class of types the number of token columns
+    CLASSES = [(range(0x00, 0x03), 1), (range(0x03, 0x80), 6), (range(0x80, 0xc0), 7),
+               (range(0xc0, 0x100), 1)]
+
     def __init__(self, raw, first_event, first_mono):
         head = Cursor(raw)
-        n, len_r, len_g, len_d = (head.varint() for _ in range(4))
-        self.records = Cursor(head.take(len_r))
+        n, records, len_g, len_d = (head.varint() for _ in range(4))
+        lengths = [[head.varint() for _ in range(1 + tokens)] for _, tokens in self.CLASSES]
+        self.types = head.take(records)
+        self.columns = [[Cursor(head.take(n)) for n in row] for row in lengths]
         self.noise, self.gap_mid, self.dur_mid = head.take(2 * n), head.take(n), head.take(n)
         self.gap_high, self.dur_high = Cursor(head.take(len_g)), Cursor(head.take(len_d))
         need(not head.left(), 'bytes behind the planes')
@@ -184,11 +190,24 @@ class Segment:
         self.strings, self.files = [], []
         self.tables, self.bound = {}, {}
 
+    def body(self, kind):
+        """The next body of a record of this type, put together from its columns."""
+        columns = next(columns for columns, (types, _) in zip(self.columns, self.CLASSES)
+                       if kind in types)
+        left = columns[0].varint(4 << 20)
+        body = b''
+        for column in columns[1:-1]:
+            token = b''
+            while len(token) < left and (not token or token[-1] >= 0x80):
+                token += column.take(1)
+            left -= len(token)
+            body += token
+        return body + columns[-1].take(left)
+
     def __iter__(self):
-        while self.records.left():
-            kind = self.records.take(1)[0]
+        for kind in self.types:
             need(kind, 'a record of type 0')
-            body = Cursor(self.records.take(self.records.varint(4 << 20)))
+            body = Cursor(self.body(kind))
             out = {'record': kind}
             if 0x80 <= kind < 0xc0:
                 out['seq'] = self.seq
@@ -202,6 +221,8 @@ class Segment:
             else:
                 out['body'] = body.data.hex()
             yield out
+        need(not any(c.left() for columns in self.columns for c in columns),
+             'columns are left over')
         need(self.i == self.n and not self.gap_high.left() and not self.dur_high.left(),
              'times are left over')
 

@@ -3,6 +3,7 @@
  */
 #include <zstd.h>
 
+#include "columns.h"
 #include "record.h"
 #include "segment.h"
 #include "sha256.h"
@@ -208,56 +209,157 @@ static void hostile_frames(void)
 	is_int(accepted, 0, "no changed bit of its header makes other content");
 }
 
-/* Raw bytes that contradict themselves. */
+/* Raw bytes with a note in them, or what passes for one. A length of -1 is that of the text. */
+struct raw_row {
+	const char *name;
+	uint64_t n, records;
+	const char *types, *lens, *bodies, *times, *g, *d;
+	int ntypes, nlens, nbodies, ntimes, ng, nd;
+	bool begins; /* the columns fit; an error comes later, if at all */
+	bool good;
+};
+
+static void put_text(struct frz_buf *b, const char *s, int n) { frz_buf_bytes(b, s, (size_t)n); }
+
+static size_t build_raw(const struct raw_row *r, uint8_t *mem, size_t cap)
+{
+	struct frz_buf b = { .p = mem, .cap = cap };
+
+	frz_buf_varint(&b, r->n);
+	frz_buf_varint(&b, r->records);
+	frz_buf_varint(&b, (uint64_t)r->ng);
+	frz_buf_varint(&b, (uint64_t)r->nd);
+	for (unsigned i = 0; i < FRZ_COLUMNS - 2; i++)
+		frz_buf_varint(&b, 0);
+	frz_buf_varint(&b, (uint64_t)r->nlens);
+	frz_buf_varint(&b, (uint64_t)r->nbodies);
+	put_text(&b, r->types, r->ntypes);
+	put_text(&b, r->lens, r->nlens);
+	put_text(&b, r->bodies, r->nbodies);
+	put_text(&b, r->times, r->ntimes);
+	put_text(&b, r->g, r->ng);
+	put_text(&b, r->d, r->nd);
+	return b.len;
+}
+
+#define NOTE "\xca", "\x02", "\x01\x13"
+#define ZERO "\0\0\0\0"
+
 static void hostile_planes(void)
 {
-	static const struct {
-		const char *name;
-		const char *raw;
-		size_t n;
-		bool begins; /* the planes fit; an error comes later */
-	} rows[] = {
-		{ "no header", "", 0, false },
-		{ "a header cut short", "\0\0\0", 3, false },
-		{ "a byte left over", "\0\0\0\0x", 5, false },
-		{ "records beyond the end",
-		  "\0\x05\0\0"
-		  "123",
-		  7, false },
-		{ "2^63 times", "\x80\x80\x80\x80\x80\x80\x80\x80\x80\x01\0\0\0", 13, false },
-		{ "a time for no record", "\x01\0\x01\x01\0\0\0\0\0\0", 10, true },
-		{ "a record without a time", "\0\x04\0\0\xca\x02\x01\x13", 8, true },
-		{ "a time in G only", "\x01\x04\x01\0\xca\x02\x01\x13\0\0\0\0\0", 13, true },
-		{ "two times in D for one", "\x01\x04\x01\x02\xca\x02\x01\x13\0\0\0\0\0\0\0", 15,
-		  true },
-		{ "a crossing that is none", "\x01\x04\x01\x01\xca\x02\x01\x13\0\0\0\0\x01\0", 14,
-		  true },
-		{ "a call from before the clock",
-		  "\x01\x04\x01\x01\xca\x02\x01\x13\0\x10\0\0\x01\0", 14, true },
-		{ "a record of type 0", "\0\x02\0\0\0\0", 6, true },
-		{ "a record over its plane", "\0\x02\0\0\x01\x01", 6, true },
-		{ "a record of 5 MiB", "\0\x05\0\0\x01\x80\x80\xc0\x02", 9, true },
+	static const struct raw_row rows[] = {
+		{ "a good one", 1, 1, NOTE, ZERO, "\0", "\0", 1, 1, 2, 4, 1, 1, true, true },
+		{ "a time for no record", 1, 0, "", "", "", ZERO, "\0", "\0", 0, 0, 0, 4, 1, 1,
+		  true, false },
+		{ "a record without a time", 0, 1, NOTE, "", "", "", 1, 1, 2, 0, 0, 0, true,
+		  false },
+		{ "a time in G only", 1, 1, NOTE, ZERO, "\0", "", 1, 1, 2, 4, 1, 0, true, false },
+		{ "two times in D for one", 1, 1, NOTE, ZERO, "\0", "\0\0", 1, 1, 2, 4, 1, 2, true,
+		  false },
+		{ "a crossing that is none", 1, 1, NOTE, ZERO, "\x01", "\0", 1, 1, 2, 4, 1, 1, true,
+		  false },
+		{ "a gap of 2^64", 1, 1, NOTE, ZERO, "\x80\x80\x80\x80\x80\x80\x80\x01", "\0", 1, 1,
+		  2, 4, 8, 1, true, false },
+		{ "a call from before the clock", 1, 1, NOTE, "\0\x10\0\0", "\x01", "\0", 1, 1, 2,
+		  4, 1, 1, true, false },
+		{ "a record of type 0", 0, 1, "\0", "", "", "", "", "", 1, 0, 0, 0, 0, 0, false,
+		  false },
+		{ "a record over its column", 1, 1, "\xca", "\x03", "\x01\x13", ZERO, "\0", "\0", 1,
+		  1, 2, 4, 1, 1, false, false },
+		{ "a record that leaves some of it", 1, 1, "\xca", "\x01", "\x01\x13", ZERO, "\0",
+		  "\0", 1, 1, 2, 4, 1, 1, false, false },
+		{ "a type without a length", 1, 1, "\xca", "", "\x01\x13", ZERO, "\0", "\0", 1, 0,
+		  2, 4, 1, 1, false, false },
+		{ "a length without a type", 1, 0, "", "\x02", "\x01\x13", ZERO, "\0", "\0", 0, 1,
+		  2, 4, 1, 1, false, false },
+		{ "a record of 5 MiB", 1, 1, "\xca", "\x80\x80\xc0\x02", "\x01", ZERO, "\0", "\0",
+		  1, 4, 1, 4, 1, 1, false, false },
+		{ "a padded length", 1, 1, "\xca", "\x82\0", "\x01\x13", ZERO, "\0", "\0", 1, 2, 2,
+		  4, 1, 1, false, false },
+		{ "planes beyond the end", 2, 1, NOTE, ZERO, "\0", "\0", 1, 1, 2, 4, 1, 1, false,
+		  false },
+		{ "bytes left over", 1, 1, NOTE, "\0\0\0\0\0", "\0", "\0", 1, 1, 2, 5, 1, 1, false,
+		  false },
+		{ "2^63 times", 1ull << 63, 1, NOTE, ZERO, "\0", "\0", 1, 1, 2, 4, 1, 1, false,
+		  false },
+		{ "2^63 records", 1, 1ull << 63, NOTE, ZERO, "\0", "\0", 1, 1, 2, 4, 1, 1, false,
+		  false },
 	};
 	struct frz_decoder *d = frz_decoder_new();
+	unsigned wrong = 0;
+	uint8_t mem[256];
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		enum frz_err err = frz_decoder_begin(d, rows[i].raw, rows[i].n, 1, 0);
+		size_t n = build_raw(&rows[i], mem, sizeof(mem));
+		enum frz_err err = frz_decoder_begin(d, mem, n, 1, 0);
 		struct frz_record rec;
 		const char *why = NULL;
 		bool begins = err == FRZ_OK;
 
 		while (err == FRZ_OK)
 			err = frz_decoder_next(d, &rec, &why);
-		ok(err == FRZ_E_CORRUPT && begins == rows[i].begins && (!begins || why), "%s: %s",
-		   rows[i].name, why ? why : "refused at once");
+		ok(err == (rows[i].good ? FRZ_END : FRZ_E_CORRUPT) && begins == rows[i].begins,
+		   "%s: %s", rows[i].name,
+		   why	  ? why :
+		   begins ? "" :
+			    "refused at once");
+		for (size_t cut = 0; i == 0 && cut < n; cut++)
+			wrong += frz_decoder_begin(d, mem, cut, 1, 0) != FRZ_E_CORRUPT;
 	}
-	ok(frz_decoder_begin(d, "\x01\x04\x01\x01\xca\x02\x01\x13\0\0\0\0\0\0", 14, 1, 0) == FRZ_OK,
-	   "a good one for comparison");
-	struct frz_record rec;
-	const char *why = "";
-	ok(frz_decoder_next(d, &rec, &why) == FRZ_OK && frz_decoder_next(d, &rec, &why) == FRZ_END,
-	   "is good to its end %s", why);
+	is_int(wrong, 0, "cut anywhere it is refused");
 	frz_decoder_free(d);
+}
+
+/* Bodies of all lengths and with all kinds of bytes come back as they were. */
+static void columns(struct frz_packer *p)
+{
+	static uint8_t r[1 << 20], out[1 << 20];
+	struct frz_columns c = { 0 };
+	struct frz_cur col[FRZ_COLUMNS];
+	struct frz_buf b = { .p = r, .cap = sizeof(r) };
+	uint64_t seed = 3;
+	size_t at;
+
+	for (unsigned i = 0; i < 20000; i++) {
+		uint8_t body_mem[300];
+		struct frz_buf body = { .p = body_mem, .cap = sizeof(body_mem) };
+		size_t start = b.len;
+
+		seed = seed * 6364136223846793005u + 1442695040888963407u;
+		body.len = i % 100 ? (seed >> 40) % 40 : 300;
+		for (size_t k = 0; k < body.len; k++)
+			body_mem[k] = (uint8_t)(seed >> (k % 50) | (i % 3 == 0 ? 0x80 : 0));
+		frz_enc_record(&b, (enum frz_rec)(1 + (seed >> 33) % 255), &body);
+		if (b.full || !frz_columns_count(&c, r + start, b.len - start))
+			break;
+	}
+	ok(!b.full && c.records == 20000, "20,000 records of every type");
+	frz_columns_split(&c, r, b.len, out);
+	at = c.records;
+	for (unsigned i = 0; i < FRZ_COLUMNS; i++) {
+		col[i] = frz_cur_of(out + at, c.len[i]);
+		at += c.len[i];
+	}
+	ok(at == b.len, "their columns have as many bytes");
+	static uint8_t back[1 << 20];
+	ok(frz_columns_join(out, c.records, col, back), "and can be joined");
+	is_mem(back, at, r, b.len, "to what they were");
+
+	frz_packer_begin(p, 0);
+	ok(frz_packer_add(p,
+			  "\x01\x05"
+			  "1234",
+			  6, 0, 0) == FRZ_E_CORRUPT &&
+		   frz_packer_add(p,
+				  "\x01\x03"
+				  "1234",
+				  6, 0, 0) == FRZ_E_CORRUPT &&
+		   frz_packer_add(p,
+				  "\0\x01"
+				  "1",
+				  3, 0, 0) == FRZ_E_CORRUPT &&
+		   frz_packer_add(p, "\x01", 1, 0, 0) == FRZ_E_CORRUPT,
+	   "what is not one record is not packed");
 }
 
 int main(void)
@@ -268,6 +370,7 @@ int main(void)
 	random_times(p);
 	empty(p);
 	times(p);
+	columns(p);
 	frz_packer_free(p);
 	space();
 	hostile_frames();
