@@ -149,7 +149,10 @@ def tracer_of(pid):
 def attach(pids, case, *options):
     """Starts frec on pids and returns once every one of them has it as tracer."""
     p = start(FREC, "-p", ",".join(map(str, pids)), "-o", case, *options)
-    if not wait_until(lambda: p.poll() is not None or all(tracer_of(x) == p.pid for x in pids)):
+    def traced(pid):
+        return tracer_of(pid) == p.pid or not os.path.exists(f"/proc/{pid}")    # some end meanwhile
+
+    if not wait_until(lambda: p.poll() is not None or all(map(traced, pids))):
         p.kill()
     if p.poll() is not None:
         out, err = p.communicate()

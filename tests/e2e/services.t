@@ -185,6 +185,7 @@ def postgres():
     psql = ["psql", "-h", "127.0.0.1", "-p", str(port), "-U", "postgres", "-qAt", "-c"]
     if not ok(wait_until(lambda: run(*psql, "SELECT 1").stdout.strip() == "1", 20), "postgres: started"):
         return
+    time.sleep(0.5)     # the backend of the question above goes
     pids = [server.pid] + children_of(server.pid)
     case = tmp + "/postgres.frz"
     f = attach(pids, case)
