@@ -84,6 +84,7 @@ RECORDER_SRC = \
 	recorder/lifecycle.c \
 	recorder/verbose.c \
 	recorder/placement.c \
+	recorder/pins.c \
 	recorder/guardian.c \
 	recorder/heirs.c \
 	recorder/affinity.c \
@@ -94,6 +95,8 @@ RECORDER_SRC = \
 	recorder/recover.c \
 	recorder/tail.c \
 	recorder/writer.c \
+	recorder/writer_helper.c \
+	recorder/writer_open.c \
 	recorder/diagnose.c \
 	recorder/control.c \
 	recorder/status.c \

@@ -115,11 +115,15 @@ static const char *parse_number(const char *p, uint64_t *out)
 	return p;
 }
 
-bool affinity_cpu_ns(pid_t tid, uint64_t *ns)
+bool affinity_sched(pid_t tid, uint64_t *run_ns, uint64_t *delay_ns)
 {
 	char buf[128];
+	const char *p;
 
-	return read_proc(tid, "schedstat", buf, sizeof(buf)) > 0 && parse_number(buf, ns) && *ns > 0;
+	if (read_proc(tid, "schedstat", buf, sizeof(buf)) <= 0)
+		return false;
+	p = parse_number(buf, run_ns);
+	return p && *p == ' ' && parse_number(p + 1, delay_ns) && *run_ns > 0;
 }
 
 bool affinity_stat(pid_t tid, struct affinity_stat *st)
