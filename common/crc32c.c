@@ -50,7 +50,8 @@ uint32_t frz_crc32c_table(uint32_t crc, const void *mem, size_t n)
 
 #include <immintrin.h>
 
-__attribute__((target("sse4.2"))) static uint32_t crc32c_sse42(uint32_t crc, const uint8_t *p, size_t n)
+__attribute__((target("sse4.2"))) static uint32_t crc32c_sse42(uint32_t crc, const uint8_t *p,
+							       size_t n)
 {
 	uint64_t c = ~crc;
 
@@ -85,9 +86,6 @@ uint32_t frz_crc32c(uint32_t crc, const void *p, size_t n)
 
 #else
 
-uint32_t frz_crc32c(uint32_t crc, const void *p, size_t n)
-{
-	return frz_crc32c_table(crc, p, n);
-}
+uint32_t frz_crc32c(uint32_t crc, const void *p, size_t n) { return frz_crc32c_table(crc, p, n); }
 
 #endif

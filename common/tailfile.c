@@ -7,33 +7,33 @@
 #include "crc32c.h"
 
 /* offsets in the head page */
-#define H_VERSION   8
-#define H_HALF      12
-#define H_CASE_ID   16
-#define H_GENESIS   32
-#define H_BOOT_ID   64
-#define H_PID       104
-#define H_START     112
-#define H_AFFINITY  120
-#define H_CRC       124
+#define H_VERSION  8
+#define H_HALF	   12
+#define H_CASE_ID  16
+#define H_GENESIS  32
+#define H_BOOT_ID  64
+#define H_PID	   104
+#define H_START	   112
+#define H_AFFINITY 120
+#define H_CRC	   124
 /* offsets in the journal */
-#define J_OFFSET    0
-#define J_BYTES     8
-#define J_SHA       16
-#define J_CRC       48
+#define J_OFFSET 0
+#define J_BYTES	 8
+#define J_SHA	 16
+#define J_CRC	 48
 /* offsets in a half's page */
 #define P_GENERATION 0
-#define P_FIRST      8
-#define P_MONO       16
-#define P_REAL       24
-#define P_CRC        32
+#define P_FIRST	     8
+#define P_MONO	     16
+#define P_REAL	     24
+#define P_CRC	     32
 /* offsets in an entry */
-#define E_CRC       0
-#define E_LEN       4
-#define E_MONO      8
-#define E_DUR       16
+#define E_CRC	 0
+#define E_LEN	 4
+#define E_MONO	 8
+#define E_DUR	 16
 
-#define LAST_MIX    0x5A17C0DEu     /* what the mark of a group's end does to the entry's CRC */
+#define LAST_MIX 0x5A17C0DEu /* what the mark of a group's end does to the entry's CRC */
 
 size_t frz_tail_size(const struct frz_tail_head *h)
 {
@@ -108,7 +108,8 @@ size_t frz_tail_put_entry(uint8_t *data, size_t at, uint32_t seed, const void *r
 	frz_put64(p + E_MONO, mono_ns);
 	frz_put64(p + E_DUR, dur_ns);
 	memcpy(p + FRZ_TAIL_ENTRY, rec, len);
-	frz_put32(p + E_CRC, frz_crc32c(seed ^ (uint32_t)at, p + E_LEN, FRZ_TAIL_ENTRY - E_LEN + len));
+	frz_put32(p + E_CRC,
+		  frz_crc32c(seed ^ (uint32_t)at, p + E_LEN, FRZ_TAIL_ENTRY - E_LEN + len));
 	return FRZ_TAIL_ENTRY + len;
 }
 
@@ -154,7 +155,8 @@ void frz_tail_check(struct frz_tail_half *h)
 		if (!n)
 			break;
 		/* FRZ_REC_EVENT of record.h, by the number alone */
-		events += h->data[at + FRZ_TAIL_ENTRY] >= 0x80 && h->data[at + FRZ_TAIL_ENTRY] < 0xc0;
+		events += h->data[at + FRZ_TAIL_ENTRY] >= 0x80 &&
+			  h->data[at + FRZ_TAIL_ENTRY] < 0xc0;
 		records++;
 		at += n;
 		if (last) {
@@ -218,7 +220,8 @@ static void unusable(struct frz_tail *t, uint64_t bytes, const char *damage)
 }
 
 /* False: nothing in it that the case lacks. */
-static bool half_parse(const uint8_t *p, uint64_t segments, struct frz_tail *t, struct frz_tail_half *h)
+static bool half_parse(const uint8_t *p, uint64_t segments, struct frz_tail *t,
+		       struct frz_tail_half *h)
 {
 	const uint8_t *link = t->head.genesis_link;
 
@@ -273,11 +276,13 @@ enum frz_err frz_tail_parse(const void *mem, size_t len, const uint8_t link[FRZ_
 		const struct frz_tail_half *h = &t->half[i];
 
 		if (hole || h->generation != segments + 1 + i) {
-			unusable(t, h->committed, "a segment between the case and the tail is missing");
+			unusable(t, h->committed,
+				 "a segment between the case and the tail is missing");
 			hole = true;
 			continue;
 		}
-		unusable(t, h->committed - h->usable, "records of the tail do not match their checksums");
+		unusable(t, h->committed - h->usable,
+			 "records of the tail do not match their checksums");
 		hole = h->usable < h->committed;
 		t->nhalves += h->usable > 0;
 	}

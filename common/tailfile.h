@@ -28,40 +28,40 @@
 #include "bytes.h"
 #include "frz.h"
 
-#define FRZ_TAIL_MAGIC      "frztail"   /* with its NUL */
-#define FRZ_TAIL_VERSION    1
-#define FRZ_TAIL_PAGE       4096u
-#define FRZ_TAIL_HALVES     2u
-#define FRZ_TAIL_HALF_MAX   (8u << 20)
-#define FRZ_TAIL_AFFINITY   (64u << 10) /* what writers reserve */
-#define FRZ_TAIL_ENTRY      24u         /* an entry's bytes before its record */
-#define FRZ_TAIL_LAST       0x80000000u
+#define FRZ_TAIL_MAGIC	  "frztail" /* with its NUL */
+#define FRZ_TAIL_VERSION  1
+#define FRZ_TAIL_PAGE	  4096u
+#define FRZ_TAIL_HALVES	  2u
+#define FRZ_TAIL_HALF_MAX (8u << 20)
+#define FRZ_TAIL_AFFINITY (64u << 10) /* what writers reserve */
+#define FRZ_TAIL_ENTRY	  24u	      /* an entry's bytes before its record */
+#define FRZ_TAIL_LAST	  0x80000000u
 
 /* offsets in the head page */
 #define FRZ_TAIL_H_UNPLACED 512u
 #define FRZ_TAIL_H_JOURNAL  1024u
 /* offsets in a half's page */
 #define FRZ_TAIL_P_COMMITTED 64u
-#define FRZ_TAIL_P_LOST      72u
+#define FRZ_TAIL_P_LOST	     72u
 
 struct frz_tail_head {
-	uint32_t half_bytes;            /* a multiple of the page; 0: no halves, only the journal */
-	uint32_t affinity_bytes;        /* likewise */
+	uint32_t half_bytes;	 /* a multiple of the page; 0: no halves, only the journal */
+	uint32_t affinity_bytes; /* likewise */
 	uint8_t case_id[16];
 	uint8_t genesis_link[FRZ_HASH_LEN];
-	char boot_id[40];               /* NUL-padded */
-	uint64_t pid, start_ticks;      /* of the recorder, proc_pid_stat(5) field 22 */
+	char boot_id[40];	   /* NUL-padded */
+	uint64_t pid, start_ticks; /* of the recorder, proc_pid_stat(5) field 22 */
 };
 
 /* What recovery was about to cut, written down before the cut. */
 struct frz_tail_journal {
-	uint64_t offset;                /* length of the case after the cut */
+	uint64_t offset; /* length of the case after the cut */
 	uint64_t torn_bytes;
 	uint8_t torn_sha256[FRZ_HASH_LEN];
 };
 
 size_t frz_tail_size(const struct frz_tail_head *h);
-size_t frz_tail_half_offset(const struct frz_tail_head *h, unsigned half);  /* of its page */
+size_t frz_tail_half_offset(const struct frz_tail_head *h, unsigned half); /* of its page */
 
 /* ---- writing: into the mapping, see recorder/tail.c ---- */
 
@@ -82,11 +82,11 @@ void frz_tail_mark_last(uint8_t *data, size_t at);
 
 struct frz_tail_half {
 	uint64_t generation, first_event;
-	uint64_t mono, real;            /* read together when the half was opened, ns */
+	uint64_t mono, real; /* read together when the half was opened, ns */
 	uint64_t lost;
-	uint64_t committed;             /* as the half claims it, at most half_bytes */
-	uint64_t usable;                /* bytes of whole groups that hold their checks */
-	uint64_t events, records;       /* in those */
+	uint64_t committed;	  /* as the half claims it, at most half_bytes */
+	uint64_t usable;	  /* bytes of whole groups that hold their checks */
+	uint64_t events, records; /* in those */
 	const uint8_t *data;
 	uint32_t seed;
 };
@@ -96,14 +96,14 @@ struct frz_tail {
 	uint64_t unplaced;
 	bool has_journal;
 	struct frz_tail_journal journal;
-	const uint8_t *affinity;        /* head.affinity_bytes of it */
+	const uint8_t *affinity; /* head.affinity_bytes of it */
 	/* Halves with records that the case lacks and that can be had without a hole: lowest
 	 * generation first, which is segments + 1; only the last can be torn. */
 	unsigned nhalves;
-	unsigned npending;              /* half[nhalves..npending) cannot be had */
+	unsigned npending; /* half[nhalves..npending) cannot be had */
 	struct frz_tail_half half[FRZ_TAIL_HALVES];
-	uint64_t unusable;              /* committed bytes that cannot be had */
-	const char *damage;             /* why not, one line; NULL when unusable is 0 */
+	uint64_t unusable;  /* committed bytes that cannot be had */
+	const char *damage; /* why not, one line; NULL when unusable is 0 */
 };
 
 /*
@@ -126,7 +126,7 @@ struct frz_tail_entry {
 	const uint8_t *rec;
 	size_t len;
 	uint64_t mono_ns, dur_ns;
-	bool last;                      /* of its group */
+	bool last; /* of its group */
 };
 
 /* Iterates the usable entries; *at starts at 0. FRZ_OK or FRZ_END. */

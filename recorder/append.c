@@ -12,7 +12,7 @@
 #include "segment.h"
 #include "writer.h"
 
-#define SMALL_BLOCK 1024    /* any block but GENESIS and SEAL, with a boot id in it */
+#define SMALL_BLOCK 1024 /* any block but GENESIS and SEAL, with a boot id in it */
 
 static uint64_t clock_ns(clockid_t clock)
 {
@@ -245,7 +245,7 @@ enum frz_err append_segment(struct append *a, const struct frz_tail_half *h, uin
 	err = finish(a, &w, &b, packed.frame, packed.frame_len);
 	if (err)
 		return err;
-	append_index(a, t, packed.events);      /* has room */
+	append_index(a, t, packed.events); /* has room */
 	a->segments++;
 	a->events += packed.events;
 	a->lost += lost;
@@ -291,7 +291,8 @@ enum frz_err append_recovery(struct append *a, const struct append_recovery *r, 
 	return finish(a, &w, &b, NULL, 0);
 }
 
-enum frz_err append_seal(struct append *a, const char *reason, const char *boot_id, struct moment now)
+enum frz_err append_seal(struct append *a, const char *reason, const char *boot_id,
+			 struct moment now)
 {
 	struct frz_buf b = { .cap = SMALL_BLOCK + strlen(reason) + a->index.len };
 	struct frz_block_builder w;

@@ -21,7 +21,9 @@ struct writer_genesis;
 struct frz_packer;
 
 /* CLOCK_MONOTONIC and CLOCK_REALTIME read together, ns. */
-struct moment { uint64_t mono, real; };
+struct moment {
+	uint64_t mono, real;
+};
 struct moment moment_now(void);
 
 /* Appends all of it or nothing that counts: 0, or -1 and the state stays as it was. */
@@ -36,9 +38,9 @@ struct append {
 	uint8_t link[FRZ_HASH_LEN];
 	uint64_t offset, blocks, segments, ticks, events, lost;
 	struct frz_sha256 sha;
-	uint64_t last_mono;             /* end of the last segment; before there is one, GENESIS */
-	uint64_t last_segment;          /* offset of its block */
-	struct frz_buf index;           /* as FRZ_K_INDEX */
+	uint64_t last_mono;    /* end of the last segment; before there is one, GENESIS */
+	uint64_t last_segment; /* offset of its block */
+	struct frz_buf index;  /* as FRZ_K_INDEX */
 };
 
 /* max_bytes: of the records of one segment, with their entry heads; 0: no segments will
@@ -62,7 +64,8 @@ struct append_recovery {
 };
 enum frz_err append_recovery(struct append *a, const struct append_recovery *r, const char *boot_id,
 			     struct moment now);
-enum frz_err append_seal(struct append *a, const char *reason, const char *boot_id, struct moment now);
+enum frz_err append_seal(struct append *a, const char *reason, const char *boot_id,
+			 struct moment now);
 
 /* A segment block that is already in the case goes into the index: for recovery's scan. */
 bool append_index(struct append *a, uint64_t offset, uint64_t events);

@@ -67,7 +67,8 @@ struct checkpoint *checkpoint_open_journal(const char *path, char *err, size_t c
 	c->fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (c->fd >= 0 && connect(c->fd, (struct sockaddr *)&to, sizeof to) == 0)
 		return c;
-	snprintf(err, cap, "--checkpoint journald: %s: %s; a file or stderr would do", path, strerror(errno));
+	snprintf(err, cap, "--checkpoint journald: %s: %s; a file or stderr would do", path,
+		 strerror(errno));
 	free_checkpoint(c);
 	return NULL;
 }
@@ -82,8 +83,9 @@ struct checkpoint *checkpoint_open(const char *where, char *err, size_t cap)
 	c = new_checkpoint(where, err, cap);
 	if (!c)
 		return NULL;
-	c->fd = !strcmp(where, "stderr") ? STDERR_FILENO :
-	        open(where, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY, 0600);
+	c->fd = !strcmp(where, "stderr") ?
+			STDERR_FILENO :
+			open(where, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY, 0600);
 	if (c->fd < 0 || fstat(c->fd, &st)) {
 		snprintf(err, cap, "--checkpoint %s: cannot be opened: %s", where, strerror(errno));
 		free_checkpoint(c);
@@ -114,7 +116,8 @@ static bool can_take(int fd)
 }
 
 /* 0, or -1 with errno. */
-static int send_line(struct checkpoint *c, const char *line, size_t n, const char *id, const char *head)
+static int send_line(struct checkpoint *c, const char *line, size_t n, const char *id,
+		     const char *head)
 {
 	char msg[3 * LINE_MAX_BYTES];
 	int len;
@@ -143,8 +146,10 @@ static void tell(struct checkpoint *c)
 	frz_hex(c->case_id, sizeof c->case_id, id);
 	frz_hex(c->link, FRZ_HASH_LEN, head);
 	iso_time(when);
-	n = snprintf(line, sizeof line, "frz-checkpoint case=%s blocks=%" PRIu64 " events=%" PRIu64
-		     " head=%s time=%s\n", id, c->blocks, c->events, head, when);
+	n = snprintf(line, sizeof line,
+		     "frz-checkpoint case=%s blocks=%" PRIu64 " events=%" PRIu64
+		     " head=%s time=%s\n",
+		     id, c->blocks, c->events, head, when);
 	errno = 0;
 	if (send_line(c, line, (size_t)n, id, head) == 0) {
 		c->told_blocks = c->blocks;
@@ -153,7 +158,8 @@ static void tell(struct checkpoint *c)
 
 		c->complained = true;
 		if (can_take(STDERR_FILENO))
-			fprintf(stderr, "frec: --checkpoint %s: cannot be written: %s; recording goes on\n",
+			fprintf(stderr,
+				"frec: --checkpoint %s: cannot be written: %s; recording goes on\n",
 				c->name, strerror(e));
 	}
 }

@@ -45,10 +45,7 @@ bool genesis_boot_id(char out[40])
 	return slurp("/proc/sys/kernel/random/boot_id", out, 40) == 0;
 }
 
-bool genesis_random_id(uint8_t id[16])
-{
-	return getrandom(id, 16, 0) == 16;
-}
+bool genesis_random_id(uint8_t id[16]) { return getrandom(id, 16, 0) == 16; }
 
 bool genesis_parse_id(const char *hex, uint8_t id[16])
 {
@@ -109,8 +106,11 @@ static void timezone_text(char *out, size_t cap)
 
 static void clock_text(char *out, size_t cap)
 {
-	static const char *const state[] = { "ok", "insert leap second", "delete leap second",
-					     "leap second in progress", "leap second occurred",
+	static const char *const state[] = { "ok",
+					     "insert leap second",
+					     "delete leap second",
+					     "leap second in progress",
+					     "leap second occurred",
 					     "not synchronized" };
 	struct timex t = { .modes = 0 };
 	int s = adjtimex(&t);
@@ -119,7 +119,8 @@ static void clock_text(char *out, size_t cap)
 		snprintf(out, cap, "adjtimex: %s", strerror(errno));
 		return;
 	}
-	snprintf(out, cap, "%s; status 0x%x%s; offset %ld %s; frequency %ld/65536 ppm; "
+	snprintf(out, cap,
+		 "%s; status 0x%x%s; offset %ld %s; frequency %ld/65536 ppm; "
 		 "maximum error %ld us; estimated error %ld us",
 		 s < 6 ? state[s] : "unknown", (unsigned)t.status,
 		 t.status & STA_UNSYNC ? " (unsynchronized)" : "", t.offset,
@@ -136,7 +137,8 @@ bool genesis_collect(struct genesis_host *h, char *err, size_t err_cap)
 	if (uname(&u))
 		goto fail;
 	snprintf(h->hostname, sizeof h->hostname, "%s", u.nodename);
-	snprintf(h->kernel, sizeof h->kernel, "%s %s %s %s", u.sysname, u.release, u.version, u.machine);
+	snprintf(h->kernel, sizeof h->kernel, "%s %s %s %s", u.sysname, u.release, u.version,
+		 u.machine);
 	if (slurp("/etc/machine-id", h->machine_id, sizeof h->machine_id))
 		h->machine_id[0] = '\0';
 	what = "/proc/sys/kernel/random/boot_id";

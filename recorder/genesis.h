@@ -12,10 +12,10 @@
 
 struct genesis_host {
 	char hostname[65];
-	char machine_id[64];            /* empty when the host has none */
+	char machine_id[64]; /* empty when the host has none */
 	char boot_id[40];
 	char kernel[280];
-	char timezone[32];              /* "UTC+0200" */
+	char timezone[32]; /* "UTC+0200" */
 	char clock_state[200];
 	char recorder[64];
 	uint64_t uid, euid, capabilities;

@@ -29,23 +29,23 @@
 #include "procinfo.h"
 #include "tail.h"
 
-#define LOCK_TRIES   40             /* 50 ms apart: a guardian may outlive its frec by a moment */
-#define CHUNK        (64u << 10)
-#define SMALL_APPEND (64u << 10)    /* a TICK, a RECOVERY, most SEALs */
+#define LOCK_TRIES   40 /* 50 ms apart: a guardian may outlive its frec by a moment */
+#define CHUNK	     (64u << 10)
+#define SMALL_APPEND (64u << 10) /* a TICK, a RECOVERY, most SEALs */
 
 struct recovery {
 	const char *path;
 	int fd;
-	struct frz_case_head head;      /* of what is whole */
-	enum frz_err scan;              /* how it ended: FRZ_END, FRZ_E_UNSEALED, FRZ_E_TRUNCATED, damage */
+	struct frz_case_head head; /* of what is whole */
+	enum frz_err scan; /* how it ended: FRZ_END, FRZ_E_UNSEALED, FRZ_E_TRUNCATED, damage */
 	struct frz_fault fault;
 	uint8_t genesis_link[FRZ_HASH_LEN];
 	char recorded_boot[40], boot[40];
-	uint64_t placed_lost;           /* LOST of the segments */
+	uint64_t placed_lost; /* LOST of the segments */
 	uint64_t torn_bytes;
 	uint8_t torn_sha256[FRZ_HASH_LEN];
 	struct append append;
-	struct frz_buf out;             /* what will be appended */
+	struct frz_buf out; /* what will be appended */
 	struct tail tail;
 	bool no_tail;
 	struct frz_tail t;
@@ -53,8 +53,7 @@ struct recovery {
 	size_t err_cap;
 };
 
-__attribute__((format(printf, 2, 3)))
-static int fail(struct recovery *r, const char *fmt, ...)
+__attribute__((format(printf, 2, 3))) static int fail(struct recovery *r, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -109,7 +108,8 @@ static int scan(struct recovery *r)
 	while ((r->scan = frz_case_next(c, &it, &r->fault)) == FRZ_OK && !ret) {
 		if (it.type == FRZ_GENESIS) {
 			memcpy(r->genesis_link, it.block.link, FRZ_HASH_LEN);
-			take_text(&it.block, FRZ_K_BOOT_ID, r->recorded_boot, sizeof r->recorded_boot);
+			take_text(&it.block, FRZ_K_BOOT_ID, r->recorded_boot,
+				  sizeof r->recorded_boot);
 			r->append.last_mono = it.at.mono_ns;
 		}
 		if (it.type == FRZ_SEGMENT) {
@@ -124,19 +124,23 @@ static int scan(struct recovery *r)
 	if (!ret && (r->scan == FRZ_E_IO || r->scan == FRZ_E_NOMEM))
 		ret = fail(r, "%s: %s", r->path, r->fault.what);
 	if (!ret && r->head.sealed && r->scan != FRZ_END)
-		ret = fail(r, "%s: is sealed, and what stands behind the seal is damaged: block %" PRIu64
-			   " at offset %" PRIu64 ": %s; nothing was changed", r->path, r->fault.block,
-			   r->fault.offset, r->fault.what);
+		ret = fail(
+			r,
+			"%s: is sealed, and what stands behind the seal is damaged: block %" PRIu64
+			" at offset %" PRIu64 ": %s; nothing was changed",
+			r->path, r->fault.block, r->fault.offset, r->fault.what);
 	if (!ret && r->head.blocks == 0)
-		ret = fail(r, "%s: there is no whole GENESIS at its start, so there is no case to finish: %s",
-			   r->path, r->fault.what);
+		ret = fail(
+			r,
+			"%s: there is no whole GENESIS at its start, so there is no case to finish: %s",
+			r->path, r->fault.what);
 	return ret;
 }
 
 /* Hashes the file's bytes from..to into *h; *zeros: all of them are 0; *later: somewhere in
- * them, but not at their start, stands a block that belongs there. */
-static int hash_range(struct recovery *r, uint64_t from, uint64_t to, struct frz_sha256 *h, bool *zeros,
-		      bool *later)
+ * them, but not at their start, stands a block that belongs there. Both may be NULL. */
+static int hash_range(struct recovery *r, uint64_t from, uint64_t to, struct frz_sha256 *h,
+		      bool *zeros, bool *later)
 {
 	static uint8_t buf[CHUNK + 32];
 	uint64_t at = from;
@@ -188,15 +192,19 @@ static int read_tail(struct recovery *r)
 
 	if (!tail_open(&r->tail, r->path, &r->no_tail, r->err, r->err_cap))
 		return r->no_tail ? 0 : -1;
-	err = frz_tail_parse(r->tail.map, r->tail.size, r->genesis_link, r->head.segments, &r->t, &why);
+	err = frz_tail_parse(r->tail.map, r->tail.size, r->genesis_link, r->head.segments, &r->t,
+			     &why);
 	if (err == FRZ_E_FOREIGN)
-		return fail(r, "%s: belongs to another case; move it away to finish this one without it",
-			    r->tail.path);
+		return fail(
+			r,
+			"%s: belongs to another case; move it away to finish this one without it",
+			r->tail.path);
 	if (err)
-		return fail(r, "%s: %s; move it away to finish the case without it", r->tail.path, why);
+		return fail(r, "%s: %s; move it away to finish the case without it", r->tail.path,
+			    why);
 	if (recorder_lives(r))
-		return fail(r, "%s: is being written by process %" PRIu64 "; stop that first", r->path,
-			    r->t.head.pid);
+		return fail(r, "%s: is being written by process %" PRIu64 "; stop that first",
+			    r->path, r->t.head.pid);
 	return 0;
 }
 
@@ -221,9 +229,12 @@ static int look_at_end(struct recovery *r)
 			return -1;
 		frz_sha256_peek(&h, r->torn_sha256);
 		if (later || (r->scan != FRZ_E_TRUNCATED && !unsynced(r, zeros)))
-			return fail(r, "%s: block %" PRIu64 " at offset %" PRIu64 ": %s: that is damage and no torn "
-				    "end, so nothing was changed; fanalyze --allow-damaged reads it", r->path,
-				    r->fault.block, r->fault.offset, r->fault.what);
+			return fail(
+				r,
+				"%s: block %" PRIu64 " at offset %" PRIu64
+				": %s: that is damage and no torn "
+				"end, so nothing was changed; fanalyze --allow-damaged reads it",
+				r->path, r->fault.block, r->fault.offset, r->fault.what);
 	}
 	/* an earlier run cut, and was stopped before its RECOVERY was whole */
 	if (r->t.has_journal && r->t.journal.offset == r->head.bytes) {
@@ -323,8 +334,9 @@ static int plan(struct recovery *r, struct recover_result *res)
 
 static int no_room(struct recovery *r)
 {
-	return fail(r, "%s: no room for the %zu bytes that finish it: %s; make room and run it again", r->path,
-		    r->out.len, strerror(errno));
+	return fail(r,
+		    "%s: no room for the %zu bytes that finish it: %s; make room and run it again",
+		    r->path, r->out.len, strerror(errno));
 }
 
 /* Blocks behind the end of the file, not yet part of it: 0 also where that cannot be had. */
@@ -391,11 +403,14 @@ static int finish(struct recovery *r, struct recover_result *res)
 		res->bytes = r->head.bytes;
 		memcpy(res->head, r->head.seal_link, FRZ_HASH_LEN);
 		if (r->t.npending)
-			return fail(r, "%s: the case is sealed, and yet there are %" PRIu64 " events here that it "
-				    "lacks; it is left where it is", r->tail.path, r->t.half[0].events);
+			return fail(r,
+				    "%s: the case is sealed, and yet there are %" PRIu64
+				    " events here that it "
+				    "lacks; it is left where it is",
+				    r->tail.path, r->t.half[0].events);
 	} else {
-		if (look_at_end(r) || plan(r, res) || ask_for_room(r) || cut(r) || ask_for_room(r) ||
-		    append_all(r))
+		if (look_at_end(r) || plan(r, res) || ask_for_room(r) || cut(r) ||
+		    ask_for_room(r) || append_all(r))
 			return -1;
 		res->torn_bytes = r->torn_bytes;
 		res->tail_unusable = r->t.unusable;
@@ -406,14 +421,16 @@ static int finish(struct recovery *r, struct recover_result *res)
 		res->masks_restored =
 			guardian_restore((void *)(r->tail.map + FRZ_TAIL_PAGE)).restored;
 	if (r->tail.map && tail_remove(&r->tail))
-		return fail(r, "%s: the case is whole, but this cannot be removed: %s", r->tail.path,
-			    strerror(errno));
+		return fail(r, "%s: the case is whole, but this cannot be removed: %s",
+			    r->tail.path, strerror(errno));
 	return 0;
 }
 
 int recover_case(const char *path, struct recover_result *res, char *err, size_t err_cap)
 {
-	struct recovery r = { .path = path, .fd = -1, .tail = TAIL_NONE, .err = err, .err_cap = err_cap };
+	struct recovery r = {
+		.path = path, .fd = -1, .tail = TAIL_NONE, .err = err, .err_cap = err_cap
+	};
 	sigset_t old;
 	int ret = -1;
 
@@ -442,20 +459,23 @@ int recover_run(const char *path, bool quiet)
 		return 1;
 	}
 	if (r.tail_unusable)
-		fprintf(stderr, "frec: %s: %" PRIu64 " bytes of the tail could not be used: %s\n", path,
-			r.tail_unusable, r.damage);
+		fprintf(stderr, "frec: %s: %" PRIu64 " bytes of the tail could not be used: %s\n",
+			path, r.tail_unusable, r.damage);
 	if (quiet)
 		return 0;
 	if (r.masks_restored)
 		fprintf(stderr, "frec: CPU masks of %u threads put back\n", r.masks_restored);
 	frz_hex(r.head, FRZ_HASH_LEN, hex);
 	if (r.was_sealed)
-		fprintf(stderr, "frec: %s: is sealed already, nothing to recover; %" PRIu64 " events\n", path,
-			r.events);
+		fprintf(stderr,
+			"frec: %s: is sealed already, nothing to recover; %" PRIu64 " events\n",
+			path, r.events);
 	else
-		fprintf(stderr, "frec: %s: recovered; %" PRIu64 " events, %" PRIu64 " of them from the tail; %"
-			PRIu64 " torn bytes cut off; %" PRIu64 " bytes\n", path, r.events, r.tail_events,
-			r.torn_bytes, r.bytes);
+		fprintf(stderr,
+			"frec: %s: recovered; %" PRIu64 " events, %" PRIu64
+			" of them from the tail; %" PRIu64 " torn bytes cut off; %" PRIu64
+			" bytes\n",
+			path, r.events, r.tail_events, r.torn_bytes, r.bytes);
 	fprintf(stderr, "frec: seal %s\n", hex);
 	return 0;
 }

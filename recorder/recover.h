@@ -21,13 +21,13 @@
 #include "frz.h"
 
 struct recover_result {
-	bool was_sealed;                /* nothing was to be done but perhaps to remove a tail */
-	uint64_t torn_bytes;            /* cut off */
-	uint64_t tail_events;           /* taken from the tail, */
-	uint64_t tail_unusable;         /* bytes of it that could not be: torn by a power loss, */
-	const char *damage;             /* how; static, NULL when 0 */
-	uint64_t events, bytes;         /* of the case now */
-	uint8_t head[FRZ_HASH_LEN];     /* the SEAL's link */
+	bool was_sealed;	    /* nothing was to be done but perhaps to remove a tail */
+	uint64_t torn_bytes;	    /* cut off */
+	uint64_t tail_events;	    /* taken from the tail, */
+	uint64_t tail_unusable;	    /* bytes of it that could not be: torn by a power loss, */
+	const char *damage;	    /* how; static, NULL when 0 */
+	uint64_t events, bytes;	    /* of the case now */
+	uint8_t head[FRZ_HASH_LEN]; /* the SEAL's link */
 	unsigned masks_restored;
 };
 

@@ -55,16 +55,16 @@ static bool map(struct tail *t, char *err, size_t cap)
 	void *p = mmap(NULL, t->size, PROT_READ | PROT_WRITE, MAP_SHARED, t->fd, 0);
 
 	if (p == MAP_FAILED) {
-		snprintf(err, cap, "%s: cannot be mapped: %s; another file system may do better", t->path,
-			 strerror(errno));
+		snprintf(err, cap, "%s: cannot be mapped: %s; another file system may do better",
+			 t->path, strerror(errno));
 		return false;
 	}
 	t->map = p;
 	return true;
 }
 
-bool tail_create(struct tail *t, const char *case_path, const struct frz_tail_head *h,
-		 char *err, size_t cap)
+bool tail_create(struct tail *t, const char *case_path, const struct frz_tail_head *h, char *err,
+		 size_t cap)
 {
 	sigset_t old;
 	int flags, e;
@@ -79,8 +79,10 @@ bool tail_create(struct tail *t, const char *case_path, const struct frz_tail_he
 	t->fd = open(t->path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (t->fd < 0) {
 		if (errno == EEXIST)
-			snprintf(err, cap, "%s: exists already: it holds what an earlier recording did not "
-				 "finish; keep it with its case, or choose another name", t->path);
+			snprintf(err, cap,
+				 "%s: exists already: it holds what an earlier recording did not "
+				 "finish; keep it with its case, or choose another name",
+				 t->path);
 		else
 			snprintf(err, cap, "%s: cannot be created: %s", t->path, strerror(errno));
 		goto fail;
@@ -93,7 +95,8 @@ bool tail_create(struct tail *t, const char *case_path, const struct frz_tail_he
 	e = posix_fallocate(t->fd, 0, (off_t)t->size);
 	tail_signals_restore(&old);
 	if (e) {
-		snprintf(err, cap, "%s: no room for its %zu bytes: %s", t->path, t->size, strerror(e));
+		snprintf(err, cap, "%s: no room for its %zu bytes: %s", t->path, t->size,
+			 strerror(e));
 		goto fail_unlink;
 	}
 	if (!map(t, err, cap))
@@ -159,10 +162,7 @@ int tail_sync(const struct tail *t, uint8_t *from, size_t len)
 	return msync(from - over, len + over, MS_SYNC);
 }
 
-int tail_remove(struct tail *t)
-{
-	return unlink(t->path);
-}
+int tail_remove(struct tail *t) { return unlink(t->path); }
 
 uint8_t *tail_half_page(const struct tail *t, const struct frz_tail_head *h, unsigned half)
 {
@@ -175,7 +175,7 @@ static struct tail *guarded;
 static struct sigaction before_guard;
 static volatile sig_atomic_t broken;
 static size_t page_size;
-static uint8_t copy[64 << 10];      /* the largest page there is */
+static uint8_t copy[64 << 10]; /* the largest page there is */
 
 static void on_sigbus(int sig, siginfo_t *si, void *context)
 {
@@ -186,7 +186,7 @@ static void on_sigbus(int sig, siginfo_t *si, void *context)
 	(void)context;
 	if (si->si_code <= 0 || !guarded || page < guarded->map ||
 	    page >= guarded->map + guarded->size) {
-		sigaction(sig, &before_guard, NULL);    /* not ours: it happens again */
+		sigaction(sig, &before_guard, NULL); /* not ours: it happens again */
 		return;
 	}
 	broken = 1;
@@ -197,7 +197,7 @@ static void on_sigbus(int sig, siginfo_t *si, void *context)
 		memset(copy, 0, page_size);
 	if (mmap(page, page_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED,
 		 -1, 0) == MAP_FAILED)
-		_exit(1);       /* nothing else ends the loop of faults */
+		_exit(1); /* nothing else ends the loop of faults */
 	memcpy(page, copy, page_size);
 	atomic_flag_clear_explicit(&copying, memory_order_release);
 	errno = saved;

@@ -13,8 +13,8 @@
 #include "tailfile.h"
 
 struct tail {
-	int fd;                         /* -1: none */
-	uint8_t *map;                   /* MAP_SHARED, `size` bytes */
+	int fd;	      /* -1: none */
+	uint8_t *map; /* MAP_SHARED, `size` bytes */
 	size_t size;
 	char *path;
 };
@@ -26,8 +26,8 @@ char *tail_path(const char *case_path);
 
 /* Creates the file (never an existing one), gives it all its blocks so that storing into the
  * map cannot run out of space, maps it and writes the head. False with a line in err. */
-bool tail_create(struct tail *t, const char *case_path, const struct frz_tail_head *h,
-		 char *err, size_t err_cap);
+bool tail_create(struct tail *t, const char *case_path, const struct frz_tail_head *h, char *err,
+		 size_t err_cap);
 /* Maps an existing one; *absent is set, and no line written, when there is none. */
 bool tail_open(struct tail *t, const char *case_path, bool *absent, char *err, size_t err_cap);
 void tail_close(struct tail *t);

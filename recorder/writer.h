@@ -26,24 +26,24 @@ enum writer_sync { WRITER_SYNC_SEGMENT, WRITER_SYNC_SECONDS, WRITER_SYNC_EVENT }
 /* Everything GENESIS holds that the writer cannot find out by itself. Strings may be NULL
  * where frz.h calls the field optional; they stay the caller's. */
 struct writer_genesis {
-	const char *case_id_hex;        /* 32 hex digits, or NULL: random */
+	const char *case_id_hex; /* 32 hex digits, or NULL: random */
 	const char *exhibit, *examiner, *note;
 	char **argv;
-	const char *records;            /* what is recorded */
+	const char *records; /* what is recorded */
 	uint64_t snap;
 };
 
 struct writer_options {
 	enum writer_sync sync;
-	unsigned sync_seconds;          /* for WRITER_SYNC_SECONDS; default 1 */
-	unsigned tick_seconds;          /* default 5 */
-	int zstd_level;                 /* default 3 */
-	unsigned stall_ms;              /* longest wait for a slow medium, default 2000; then drop */
-	uint64_t max_bytes;             /* --max-size: writer_full() tells when reached; 0 none */
+	unsigned sync_seconds; /* for WRITER_SYNC_SECONDS; default 1 */
+	unsigned tick_seconds; /* default 5 */
+	int zstd_level;	       /* default 3 */
+	unsigned stall_ms;     /* longest wait for a slow medium, default 2000; then drop */
+	uint64_t max_bytes;    /* --max-size: writer_full() tells when reached; 0 none */
 	/* called after each block appended (checkpoints), by the helper thread but for GENESIS
 	 * and SEAL; may be NULL */
 	void (*on_block)(void *arg, const uint8_t case_id[16], uint64_t blocks, uint64_t events,
-	                 const uint8_t link[FRZ_HASH_LEN]);
+			 const uint8_t link[FRZ_HASH_LEN]);
 	void *on_block_arg;
 };
 
@@ -52,7 +52,7 @@ struct writer;
 /* Creates path (O_EXCL: an existing file is never touched), path.tail, writes GENESIS and
  * starts the helper thread with all signals blocked. NULL on error with one line in err. */
 struct writer *writer_open(const char *path, const struct writer_genesis *g,
-                           const struct writer_options *o, char *err, size_t err_cap);
+			   const struct writer_options *o, char *err, size_t err_cap);
 
 /* Begins a group: makes sure that `records` more records of `bytes` bytes in all fit into the
  * current half, switching halves when needed; *new_segment is then set (declarations must
@@ -66,12 +66,13 @@ struct writer *writer_open(const char *path, const struct writer_genesis *g,
  * medium was too slow") stands before everything else. So the target never waits for good.
  * False: failed, nothing to do but stop.
  * bytes is at most WRITER_GROUP_MAX and records at most WRITER_GROUP_RECORDS. */
-#define WRITER_GROUP_MAX (768u << 10)
+#define WRITER_GROUP_MAX     (768u << 10)
 #define WRITER_GROUP_RECORDS 8192u
 bool writer_reserve(struct writer *w, size_t bytes, unsigned records, bool *new_segment);
 /* Copies one encoded record (record.h: type, length, body) behind those before it, within
  * what was reserved. Times as in record.h, 0 for declarations. Counts an event by its type. */
-void writer_put(struct writer *w, const uint8_t *rec, size_t len, uint64_t mono_ns, uint64_t dur_ns);
+void writer_put(struct writer *w, const uint8_t *rec, size_t len, uint64_t mono_ns,
+		uint64_t dur_ns);
 /* Publishes everything put since the last commit, as one: recovery sees all or nothing of it. */
 void writer_commit(struct writer *w);
 
@@ -82,9 +83,11 @@ void writer_lost(struct writer *w, uint64_t events);
  * there what must be put back. NULL never. */
 void *writer_affinity_area(struct writer *w, size_t *len);
 
-struct writer_stats { uint64_t events, file_bytes, blocks, lost; };
-void writer_stats(const struct writer *w, struct writer_stats *s);  /* any thread */
-bool writer_full(const struct writer *w);               /* any thread */
+struct writer_stats {
+	uint64_t events, file_bytes, blocks, lost;
+};
+void writer_stats(const struct writer *w, struct writer_stats *s); /* any thread */
+bool writer_full(const struct writer *w);			   /* any thread */
 /* NULL, or one line naming the file and the reason; stays set. Any thread. */
 const char *writer_failed(const struct writer *w);
 

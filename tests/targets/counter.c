@@ -15,7 +15,9 @@
 
 #define MAX_THREADS 64
 
-struct counter { _Atomic uint64_t tid, n; };
+struct counter {
+	_Atomic uint64_t tid, n;
+};
 
 static struct counter *counters;
 static const char *file;
@@ -46,7 +48,8 @@ int main(int argc, char **argv)
 	fd = open(file, O_RDWR | O_CREAT, 0600);
 	if (fd < 0 || ftruncate(fd, MAX_THREADS * sizeof(*counters)))
 		return 99;
-	counters = mmap(NULL, MAX_THREADS * sizeof(*counters), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	counters = mmap(NULL, MAX_THREADS * sizeof(*counters), PROT_READ | PROT_WRITE, MAP_SHARED,
+			fd, 0);
 	if (counters == MAP_FAILED)
 		return 99;
 	for (int i = 1; i < threads; i++) {

@@ -76,8 +76,10 @@ static void to_file(void)
 	c = checkpoint_open(path, err, sizeof err);
 	block(c, 1);
 	checkpoint_close(c);
-	is_int(lines_of(path, lines, 20), 4, "an existing file is appended to, and nothing told twice");
-	ok(!checkpoint_open("/nonexistent/x", err, sizeof err) && strstr(err, "/nonexistent/x"), "%s", err);
+	is_int(lines_of(path, lines, 20), 4,
+	       "an existing file is appended to, and nothing told twice");
+	ok(!checkpoint_open("/nonexistent/x", err, sizeof err) && strstr(err, "/nonexistent/x"),
+	   "%s", err);
 	checkpoint_close(NULL);
 	free(path);
 }
@@ -91,7 +93,8 @@ static void to_journal(void)
 	uint64_t t;
 	ssize_t n;
 
-	ok(!checkpoint_open_journal(path, err, sizeof err) && strstr(err, "journald"), "no journald: %s", err);
+	ok(!checkpoint_open_journal(path, err, sizeof err) && strstr(err, "journald"),
+	   "no journald: %s", err);
 	snprintf(to.sun_path, sizeof to.sun_path, "%s", path);
 	if (bind(fd, (struct sockaddr *)&to, sizeof to))
 		bail_out("bind");
@@ -102,7 +105,8 @@ static void to_journal(void)
 	ok(strstr(msg, "\nFRZ_BLOCKS=7\nFRZ_EVENTS=70\nFRZ_HEAD=07"), "journald gets fields");
 	ok(strstr(msg, "\nSYSLOG_IDENTIFIER=frec\n") && msg[n - 1] == '\n', "  in its protocol");
 	message = strtok(msg, "\n");
-	ok(message && !strncmp(message, "MESSAGE=", 8) && matches(message + 8, 7), "  and the line as the message");
+	ok(message && !strncmp(message, "MESSAGE=", 8) && matches(message + 8, 7),
+	   "  and the line as the message");
 
 	/* a journald that does not read: the socket's queue fills up */
 	t = fake_now();
@@ -146,9 +150,12 @@ static void to_full_pipe(void)
 /* As the writer calls it. */
 static void with_a_writer(void)
 {
-	char *path = fake_path("case.frz"), *log = fake_path("log"), lines[20][400], want[100] = "head=";
+	char *path = fake_path("case.frz"), *log = fake_path("log"), lines[20][400],
+	     want[100] = "head=";
 	struct checkpoint *c = checkpoint_open(log, err, sizeof err);
-	struct writer_options o = { .sync = WRITER_SYNC_SECONDS, .on_block = checkpoint_block, .on_block_arg = c };
+	struct writer_options o = { .sync = WRITER_SYNC_SECONDS,
+				    .on_block = checkpoint_block,
+				    .on_block_arg = c };
 	struct fake_writer f = { .w = fake_open(path, &o, err, sizeof err), .next = 1 };
 	uint8_t head[FRZ_HASH_LEN];
 	unsigned n;
@@ -158,7 +165,8 @@ static void with_a_writer(void)
 	writer_free(f.w);
 	checkpoint_close(c);
 	n = lines_of(log, lines, 20);
-	ok(n == 2 && strstr(lines[0], "blocks=1 events=0 ") && strstr(lines[1], "blocks=3 events=5 "),
+	ok(n == 2 && strstr(lines[0], "blocks=1 events=0 ") &&
+		   strstr(lines[1], "blocks=3 events=5 "),
 	   "GENESIS and SEAL of a short recording");
 	frz_hex(head, FRZ_HASH_LEN, want + 5);
 	ok(n == 2 && strstr(lines[1], want), "  the last head is the seal");
@@ -177,7 +185,8 @@ int main(void)
 	to_full_pipe();
 	fflush(stderr);
 	dup2(old, STDERR_FILENO);
-	ok(lines_of(log, lines, 20) == 2 && strstr(lines[0], "cannot be written") && strstr(lines[1], "/pipe"),
+	ok(lines_of(log, lines, 20) == 2 && strstr(lines[0], "cannot be written") &&
+		   strstr(lines[1], "/pipe"),
 	   "what cannot be written is told once each");
 	free(log);
 	with_a_writer();

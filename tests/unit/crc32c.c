@@ -32,7 +32,8 @@ int main(void)
 			uint32_t whole = frz_crc32c(0, b + from, n);
 
 			same &= whole == frz_crc32c_table(0, b + from, n);
-			parts &= whole == frz_crc32c(frz_crc32c(0, b + from, n / 3), b + from + n / 3, n - n / 3);
+			parts &= whole == frz_crc32c(frz_crc32c(0, b + from, n / 3),
+						     b + from + n / 3, n - n / 3);
 		}
 	ok(same, "instruction and tables agree for every length and alignment");
 	ok(parts, "a checksum in two parts is the checksum of the whole");

@@ -80,10 +80,10 @@ static inline size_t fake_event(uint8_t *out, size_t cap, uint64_t n, size_t dat
 	uint8_t mem[4096] = { 0 };
 	struct frz_buf body = { .p = mem, .cap = sizeof mem }, rec = { .p = out, .cap = cap };
 
-	frz_buf_varint(&body, 4711);                    /* tid */
-	frz_buf_varint(&body, FRZ_ABI_X86_64 + 4 * 0);  /* read */
+	frz_buf_varint(&body, 4711);		       /* tid */
+	frz_buf_varint(&body, FRZ_ABI_X86_64 + 4 * 0); /* read */
 	frz_buf_varint(&body, 0);
-	frz_buf_zigzag(&body, (int64_t)n);              /* ret */
+	frz_buf_zigzag(&body, (int64_t)n); /* ret */
 	frz_buf_varint(&body, 5);
 	frz_buf_zigzag(&body, 3);
 	frz_buf_zigzag(&body, (int64_t)n + 1);
@@ -104,7 +104,12 @@ static inline size_t fake_string(uint8_t *out, size_t cap, const char *s)
 	return rec.len;
 }
 
-struct fake_writer { struct writer *w; uint64_t next; uint64_t new_segments; size_t data; };
+struct fake_writer {
+	struct writer *w;
+	uint64_t next;
+	uint64_t new_segments;
+	size_t data;
+};
 
 /* One group: a declaration when the segment is new, and `events` events. False: failed. */
 static inline bool fake_group(struct fake_writer *f, unsigned events)
@@ -120,12 +125,14 @@ static inline bool fake_group(struct fake_writer *f, unsigned events)
 		writer_put(f->w, rec, fake_string(rec, sizeof rec, "declared"), 0, 0);
 	}
 	for (unsigned i = 0; i < events; i++)
-		writer_put(f->w, rec, fake_event(rec, sizeof rec, f->next++, f->data), now, 100 + i);
+		writer_put(f->w, rec, fake_event(rec, sizeof rec, f->next++, f->data), now,
+			   100 + i);
 	writer_commit(f->w);
 	return true;
 }
 
-static inline struct writer *fake_open(const char *path, const struct writer_options *o, char *err, size_t cap)
+static inline struct writer *fake_open(const char *path, const struct writer_options *o, char *err,
+				       size_t cap)
 {
 	char *argv[] = { (char *)"frec", (char *)"-o", (char *)path, NULL };
 	struct writer_genesis g = { .exhibit = "E-1", .argv = argv, .records = "default" };
@@ -135,11 +142,11 @@ static inline struct writer *fake_open(const char *path, const struct writer_opt
 
 /* What a case holds, as the strict reader and the decoder see it. */
 struct fake_seen {
-	enum frz_err err;               /* FRZ_END: sealed and whole */
+	enum frz_err err; /* FRZ_END: sealed and whole */
 	struct frz_fault fault;
-	uint64_t events, first, last;   /* by the return values */
-	uint64_t breaks;                /* places where they do not go on by one */
-	uint64_t gaps, gap_lost;        /* GAP records */
+	uint64_t events, first, last; /* by the return values */
+	uint64_t breaks;	      /* places where they do not go on by one */
+	uint64_t gaps, gap_lost;      /* GAP records */
 	uint64_t recovered, torn_bytes, tail_events, recoveries;
 	struct frz_case_head head;
 };

@@ -19,7 +19,11 @@
 #define GROUP 7
 
 /* The recorder's own account: events committed, as it knows right after each commit. */
-struct account { _Atomic uint64_t committed; _Atomic int ready; _Atomic uint64_t synced, unsynced; };
+struct account {
+	_Atomic uint64_t committed;
+	_Atomic int ready;
+	_Atomic uint64_t synced, unsynced;
+};
 
 static struct account *account;
 static char err[600];
@@ -40,7 +44,9 @@ static pid_t start_recorder(const char *path, enum writer_sync sync)
 	pid = fork();
 	if (pid == 0) {
 		struct writer_options o = { .sync = sync, .tick_seconds = 1 };
-		struct fake_writer f = { .w = fake_open(path, &o, err, sizeof err), .next = 1, .data = 20 };
+		struct fake_writer f = { .w = fake_open(path, &o, err, sizeof err),
+					 .next = 1,
+					 .data = 20 };
 
 		if (!f.w)
 			_exit(2);
@@ -111,7 +117,8 @@ static char *hash_of(const char *path)
 }
 
 /* One line of TAP for one killed recorder: that the case is whole and holds what it must. */
-static bool good_case(const char *path, uint64_t at_least, uint64_t at_most, const char *name, unsigned round)
+static bool good_case(const char *path, uint64_t at_least, uint64_t at_most, const char *name,
+		      unsigned round)
 {
 	struct fake_seen s;
 	bool good;
@@ -121,9 +128,10 @@ static bool good_case(const char *path, uint64_t at_least, uint64_t at_most, con
 	       (!s.events || s.first == 1) && s.last == s.events && !fake_exists(path, ".tail");
 	if (!good) {
 		ok(false, "%s, round %u", name, round);
-		diag("%s: %s; events %llu, account %llu to %llu, breaks %llu, first %llu", frz_strerror(s.err),
-		     s.fault.what, (unsigned long long)s.events, (unsigned long long)at_least,
-		     (unsigned long long)at_most, (unsigned long long)s.breaks, (unsigned long long)s.first);
+		diag("%s: %s; events %llu, account %llu to %llu, breaks %llu, first %llu",
+		     frz_strerror(s.err), s.fault.what, (unsigned long long)s.events,
+		     (unsigned long long)at_least, (unsigned long long)at_most,
+		     (unsigned long long)s.breaks, (unsigned long long)s.first);
 	}
 	return good;
 }
@@ -138,7 +146,8 @@ static void recorder_killed(unsigned rounds)
 		struct recover_result r;
 		uint64_t committed;
 
-		kill_recorder(path, i % 2 ? WRITER_SYNC_SEGMENT : WRITER_SYNC_SECONDS, rnd(i % 3 ? 60000 : 3000));
+		kill_recorder(path, i % 2 ? WRITER_SYNC_SEGMENT : WRITER_SYNC_SECONDS,
+			      rnd(i % 3 ? 60000 : 3000));
 		committed = atomic_load(&account->committed);
 		if (recover_case(path, &r, err, sizeof err)) {
 			ok(false, "round %u: %s", i, err);
@@ -157,9 +166,11 @@ static void recorder_killed(unsigned rounds)
 		}
 		fake_remove(path);
 	}
-	ok(good == rounds, "%u of %u recorders killed at random: every committed event is in the case", good, rounds);
-	diag("%llu events, %llu of them out of tails, %llu cases ended torn", (unsigned long long)all,
-	     (unsigned long long)from_tail, (unsigned long long)torn);
+	ok(good == rounds,
+	   "%u of %u recorders killed at random: every committed event is in the case", good,
+	   rounds);
+	diag("%llu events, %llu of them out of tails, %llu cases ended torn",
+	     (unsigned long long)all, (unsigned long long)from_tail, (unsigned long long)torn);
 	free(path);
 }
 
@@ -187,11 +198,12 @@ static void recovery_killed(unsigned rounds)
 			ok(false, "round %u: %s", i, err);
 			break;
 		}
-		good += good_case(path, committed, committed + GROUP, "recovery killed three times", i);
+		good += good_case(path, committed, committed + GROUP, "recovery killed three times",
+				  i);
 		fake_remove(path);
 	}
-	ok(good == rounds && stopped > 0, "%u of %u: recovery itself killed %u times, and run again", good, rounds,
-	   stopped);
+	ok(good == rounds && stopped > 0,
+	   "%u of %u: recovery itself killed %u times, and run again", good, rounds, stopped);
 	free(path);
 }
 
@@ -221,12 +233,15 @@ static void recovery_cut_short(bool full)
 		if (truncate(path, (off_t)n))
 			bail_out("truncate");
 		if (recover_case(path, &r, err, sizeof err)) {
-			ok(false, "stopped after %llu bytes: %s", (unsigned long long)torn_before, err);
+			ok(false, "stopped after %llu bytes: %s", (unsigned long long)torn_before,
+			   err);
 			break;
 		}
-		good += good_case(path, committed, committed + GROUP, "recovery cut short", (unsigned)torn_before);
+		good += good_case(path, committed, committed + GROUP, "recovery cut short",
+				  (unsigned)torn_before);
 	}
-	ok(good == tried && tried > 10, "recovery stopped after any number of its %llu bytes goes on (%u tried)",
+	ok(good == tried && tried > 10,
+	   "recovery stopped after any number of its %llu bytes goes on (%u tried)",
 	   (unsigned long long)(end - whole), tried);
 	fake_remove(path);
 	free(path), free(tail), free(case0), free(tail0), free(done);
@@ -234,7 +249,8 @@ static void recovery_cut_short(bool full)
 
 static void no_room_for_recovery(bool full)
 {
-	char *path = fake_path("room.frz"), *tail = suffixed(path, ".tail"), *case0 = fake_path("case0");
+	char *path = fake_path("room.frz"), *tail = suffixed(path, ".tail"),
+	     *case0 = fake_path("case0");
 	struct rlimit none, limit;
 	struct recover_result r;
 	uint64_t committed, step, end;
@@ -251,14 +267,16 @@ static void no_room_for_recovery(bool full)
 		limit = none;
 		limit.rlim_cur = n;
 		setrlimit(RLIMIT_FSIZE, &limit);
-		refused += recover_case(path, &r, err, sizeof err) != 0 && strstr(err, "no room") != NULL;
+		refused += recover_case(path, &r, err, sizeof err) != 0 &&
+			   strstr(err, "no room") != NULL;
 		setrlimit(RLIMIT_FSIZE, &none);
 		same &= size_of(path) == size_of(case0) && fake_exists(path, ".tail");
 	}
 	ok(refused == tried, "without room recovery fails (%u of %u): %s", refused, tried, err);
 	ok(same, "  and leaves case and tail as they were");
 	ok(recover_case(path, &r, err, sizeof err) == 0 &&
-	   good_case(path, committed, committed + GROUP, "with room again", 0), "  with room again it succeeds");
+		   good_case(path, committed, committed + GROUP, "with room again", 0),
+	   "  with room again it succeeds");
 	fake_remove(path);
 	free(path), free(tail), free(case0);
 }
@@ -266,7 +284,8 @@ static void no_room_for_recovery(bool full)
 /* The recorder was killed between the write and the end of the write. */
 static void torn_case(void)
 {
-	char *path = fake_path("torn.frz"), *tail = suffixed(path, ".tail"), *done = fake_path("done");
+	char *path = fake_path("torn.frz"), *tail = suffixed(path, ".tail"),
+	     *done = fake_path("done");
 	static const char junk[] = "this is no block";
 	struct recover_result r;
 	struct fake_seen s;
@@ -329,36 +348,44 @@ static void wrong_tails(void)
 	kill_recorder(path, WRITER_SYNC_SEGMENT, 1000);
 	kill_recorder(other, WRITER_SYNC_SEGMENT, 1000);
 	copy_file(other_tail, tail);
-	ok(recover_case(path, &r, err, sizeof err) == -1 && strstr(err, "another case"), "a foreign tail: %s", err);
+	ok(recover_case(path, &r, err, sizeof err) == -1 && strstr(err, "another case"),
+	   "a foreign tail: %s", err);
 	if (truncate(tail, 100000))
 		bail_out("truncate");
 	copy_file(other_tail, tail);
 	if (truncate(other_tail, 100000))
 		bail_out("truncate");
-	ok(recover_case(other, &r, err, sizeof err) == -1 && strstr(err, "shorter than its head says"),
+	ok(recover_case(other, &r, err, sizeof err) == -1 &&
+		   strstr(err, "shorter than its head says"),
 	   "a tail cut short: %s", err);
 	unlink(tail);
-	is_int(recover_case(path, &r, err, sizeof err), 0, "no tail: the case is finished with what it has");
+	is_int(recover_case(path, &r, err, sizeof err), 0,
+	       "no tail: the case is finished with what it has");
 	fake_read(path, &s);
 	ok(s.err == FRZ_END && !s.breaks, "  and whole");
 	fake_remove(path);
 	fake_remove(other);
 
 	pid = start_recorder(path, WRITER_SYNC_SEGMENT);
-	ok(recover_case(path, &r, err, sizeof err) == -1 && strstr(err, "being written"), "a live recorder: %s", err);
+	ok(recover_case(path, &r, err, sizeof err) == -1 && strstr(err, "being written"),
+	   "a live recorder: %s", err);
 	/* the file system may know no locks: then the pid in the tail speaks */
 	copy_file(path, other);
 	copy_file(tail, other_tail);
-	ok(recover_case(other, &r, err, sizeof err) == -1 && strstr(err, "being written by process"), "  also by its pid");
+	ok(recover_case(other, &r, err, sizeof err) == -1 &&
+		   strstr(err, "being written by process"),
+	   "  also by its pid");
 	kill(pid, SIGKILL);
 	reap(pid);
 	fake_remove(path);
 	fake_remove(other);
-	ok(recover_case(path, &r, err, sizeof err) == -1 && strstr(err, "No such file"), "no case: %s", err);
+	ok(recover_case(path, &r, err, sizeof err) == -1 && strstr(err, "No such file"),
+	   "no case: %s", err);
 	free(path), free(other), free(tail), free(other_tail);
 }
 
-static void revert_pages(const char *tail, uint8_t *const *older, unsigned n_older, size_t size, unsigned percent)
+static void revert_pages(const char *tail, uint8_t *const *older, unsigned n_older, size_t size,
+			 unsigned percent)
 {
 	int fd = open(tail, O_WRONLY);
 	static const uint8_t zero[FRZ_TAIL_PAGE];
@@ -367,8 +394,8 @@ static void revert_pages(const char *tail, uint8_t *const *older, unsigned n_old
 	for (size_t at = FRZ_TAIL_PAGE; at < size; at += FRZ_TAIL_PAGE) {
 		unsigned from = rnd(n_older + 1);
 
-		if (rnd(100) < percent &&
-		    pwrite(fd, from == n_older ? zero : older[from] + at, FRZ_TAIL_PAGE, (off_t)at) < 0)
+		if (rnd(100) < percent && pwrite(fd, from == n_older ? zero : older[from] + at,
+						 FRZ_TAIL_PAGE, (off_t)at) < 0)
 			bail_out("pwrite");
 	}
 	close(fd);
@@ -424,9 +451,10 @@ static void power_lost(unsigned recorders, unsigned rounds)
 			free(older[i]);
 		fake_remove(path);
 	}
-	ok(good == tried, "%u of %u tails with pages of other times: a prefix, never garbage", good, tried);
-	ok(kept > 0 && lost > 0, "  some events kept (%llu), some lost (%llu)", (unsigned long long)kept,
-	   (unsigned long long)lost);
+	ok(good == tried, "%u of %u tails with pages of other times: a prefix, never garbage", good,
+	   tried);
+	ok(kept > 0 && lost > 0, "  some events kept (%llu), some lost (%llu)",
+	   (unsigned long long)kept, (unsigned long long)lost);
 	free(path), free(tail), free(case0), free(tail0);
 }
 
@@ -460,7 +488,8 @@ static void append_lost(unsigned rounds)
 		int fd;
 
 		atomic_store(&account->unsynced, 0);
-		hang_at = 3 + i % 5;    /* GENESIS is synced twice; 3 is the first segment, or a tick */
+		hang_at =
+			3 + i % 5; /* GENESIS is synced twice; 3 is the first segment, or a tick */
 		pid = start_recorder(path, WRITER_SYNC_SEGMENT);
 		hang_at = 0;
 		while (!atomic_load(&account->unsynced))
@@ -489,8 +518,9 @@ static void append_lost(unsigned rounds)
 		torn += r.torn_bytes;
 		fake_remove(path);
 	}
-	ok(good == rounds && torn > 0, "%u of %u: an append that did not reach the disk is made again from the tail",
-	   good, rounds);
+	ok(good == rounds && torn > 0,
+	   "%u of %u: an append that did not reach the disk is made again from the tail", good,
+	   rounds);
 	free(path);
 }
 
@@ -508,7 +538,8 @@ static void behind_the_seal(void)
 	fputs("W*M\030 more", f);
 	fclose(f);
 	n = size_of(path);
-	ok(recover_case(path, &r, err, sizeof err) == -1 && size_of(path) == n, "  with something behind it: %s", err);
+	ok(recover_case(path, &r, err, sizeof err) == -1 && size_of(path) == n,
+	   "  with something behind it: %s", err);
 	if (truncate(path, (off_t)whole))
 		bail_out("truncate");
 	f = fopen(path, "r+");
@@ -516,7 +547,8 @@ static void behind_the_seal(void)
 	fputc('x', f);
 	fclose(f);
 	n = size_of(path);
-	ok(recover_case(path, &r, err, sizeof err) == -1 && size_of(path) == n, "  with a damaged seal: %s", err);
+	ok(recover_case(path, &r, err, sizeof err) == -1 && size_of(path) == n,
+	   "  with a damaged seal: %s", err);
 	fake_remove(path);
 	free(path);
 }
@@ -525,7 +557,8 @@ int main(void)
 {
 	bool full = getenv("FREC_FULL") != NULL;
 
-	account = mmap(NULL, sizeof *account, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	account = mmap(NULL, sizeof *account, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+		       -1, 0);
 	if (account == MAP_FAILED)
 		bail_out("mmap");
 	seed = getenv("FREC_SEED") ? (unsigned)atoi(getenv("FREC_SEED")) : (unsigned)getpid();

@@ -16,8 +16,12 @@ static size_t size;
 static void start(void)
 {
 	free(mem);
-	head = (struct frz_tail_head){ .half_bytes = HALF, .affinity_bytes = FRZ_TAIL_PAGE, .pid = 12,
-				       .start_ticks = 34, .boot_id = "boot", .case_id = { 9 } };
+	head = (struct frz_tail_head){ .half_bytes = HALF,
+				       .affinity_bytes = FRZ_TAIL_PAGE,
+				       .pid = 12,
+				       .start_ticks = 34,
+				       .boot_id = "boot",
+				       .case_id = { 9 } };
 	memcpy(head.genesis_link, link_of_case, FRZ_HASH_LEN);
 	size = frz_tail_size(&head);
 	mem = calloc(1, size);
@@ -58,18 +62,23 @@ static void whole(void)
 
 	start();
 	is_int(parse(0, &t), FRZ_OK, "an empty tail");
-	ok(t.nhalves == 0 && t.unusable == 0 && t.damage == NULL && !t.has_journal, "  has nothing");
+	ok(t.nhalves == 0 && t.unusable == 0 && t.damage == NULL && !t.has_journal,
+	   "  has nothing");
 	ok(t.head.pid == 12 && t.head.start_ticks == 34 && !strcmp(t.head.boot_id, "boot") &&
-	   t.head.case_id[0] == 9, "  but its head");
+		   t.head.case_id[0] == 9,
+	   "  but its head");
 	fill(1, 5, 101, 10);
 	fill(0, 6, 121, 3);
 	is_int(parse(4, &t), FRZ_OK, "two halves that the case lacks");
 	ok(t.nhalves == 2 && t.half[0].generation == 5 && t.half[1].generation == 6, "  in order");
-	ok(t.half[0].events == 20 && t.half[0].records == 30 && t.half[1].events == 6, "  with their events");
-	ok(t.half[0].first_event == 101 && t.half[0].mono == 1000 && t.half[0].real == 2000, "  and anchors");
+	ok(t.half[0].events == 20 && t.half[0].records == 30 && t.half[1].events == 6,
+	   "  with their events");
+	ok(t.half[0].first_event == 101 && t.half[0].mono == 1000 && t.half[0].real == 2000,
+	   "  and anchors");
 	while (frz_tail_next(&t.half[1], &at, &e) == FRZ_OK) {
 		lasts += e.last;
-		n += n == 2 ? e.len == 5 && !memcmp(e.rec, "\x81\x03you", 5) && e.mono_ns == 1000 && e.dur_ns == 6 :
+		n += n == 2 ? e.len == 5 && !memcmp(e.rec, "\x81\x03you", 5) && e.mono_ns == 1000 &&
+				      e.dur_ns == 6 :
 			      e.len > 2;
 	}
 	ok(n == 9 && lasts == 3, "  entries come as they were put");
@@ -78,8 +87,8 @@ static void whole(void)
 	parse(6, &t);
 	is_int(t.nhalves, 0, "both are");
 	parse(3, &t);
-	ok(t.nhalves == 0 && t.npending == 2 && t.unusable > 0 && strstr(t.damage, "missing"), "a segment is missing: %s",
-	   t.damage);
+	ok(t.nhalves == 0 && t.npending == 2 && t.unusable > 0 && strstr(t.damage, "missing"),
+	   "a segment is missing: %s", t.damage);
 }
 
 static void journal(void)
@@ -90,7 +99,8 @@ static void journal(void)
 	start();
 	frz_tail_put_journal(mem, &j);
 	parse(0, &t);
-	ok(t.has_journal && t.journal.offset == 77 && t.journal.torn_bytes == 5 && t.journal.torn_sha256[0] == 1,
+	ok(t.has_journal && t.journal.offset == 77 && t.journal.torn_bytes == 5 &&
+		   t.journal.torn_sha256[0] == 1,
 	   "recovery's journal is read");
 	mem[FRZ_TAIL_H_JOURNAL]++;
 	parse(0, &t);
@@ -113,7 +123,8 @@ static void every_bit(void)
 		parse(0, &t);
 		/* nothing at and behind the damaged group, everything before it */
 		noticed += t.unusable > 0;
-		wrong += t.nhalves ? t.half[0].usable > bit / 8 || t.half[0].usable + used / 4 <= bit / 8 :
+		wrong += t.nhalves ? t.half[0].usable > bit / 8 ||
+					     t.half[0].usable + used / 4 <= bit / 8 :
 				     bit / 8 >= used / 4;
 		mem[page + bit / 8] ^= (uint8_t)(1 << bit % 8);
 	}
@@ -140,7 +151,8 @@ static void stale(void)
 	fill(0, 3, 200, 2);
 	frz_put64(mem + frz_tail_half_offset(&head, 0) + FRZ_TAIL_P_COMMITTED, HALF / 2);
 	parse(2, &t);
-	ok(t.nhalves == 1 && t.half[0].events == 4, "entries of an earlier generation are not taken");
+	ok(t.nhalves == 1 && t.half[0].events == 4,
+	   "entries of an earlier generation are not taken");
 	fill(0, 3, 200, 2);
 	frz_tail_put_half(mem + frz_tail_half_offset(&head, 0), link_of_case, 5, 300, 1, 1);
 	parse(4, &t);
@@ -155,8 +167,10 @@ static void errors(void)
 
 	start();
 	is_int(frz_tail_parse(mem, size, other, 0, &t, &why), FRZ_E_FOREIGN, "another case's tail");
-	is_int(frz_tail_parse(mem, size - 1, link_of_case, 0, &t, &why), FRZ_E_TRUNCATED, "one that is too short");
-	is_int(frz_tail_parse(mem, 100, link_of_case, 0, &t, &why), FRZ_E_TRUNCATED, "much too short");
+	is_int(frz_tail_parse(mem, size - 1, link_of_case, 0, &t, &why), FRZ_E_TRUNCATED,
+	       "one that is too short");
+	is_int(frz_tail_parse(mem, 100, link_of_case, 0, &t, &why), FRZ_E_TRUNCATED,
+	       "much too short");
 	is_int(frz_tail_parse(mem, 3, link_of_case, 0, &t, &why), FRZ_E_NOT_FRZ, "three bytes");
 	is_int(frz_tail_parse(mem, 0, link_of_case, 0, &t, &why), FRZ_E_NOT_FRZ, "none");
 	mem[20] ^= 1;

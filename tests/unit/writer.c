@@ -79,7 +79,8 @@ static void empty_case(void)
 	if (!ok(w != NULL, "opens"))
 		diag("%s", err);
 	again = fake_open(path, &o, err, sizeof err);
-	ok(!again && strstr(err, "exists already"), "an existing case is never overwritten: %s", err);
+	ok(!again && strstr(err, "exists already"), "an existing case is never overwritten: %s",
+	   err);
 	ok(fake_exists(path, ".tail"), "there is a tail");
 	is_int(writer_seal(w, "test", head), 0, "seals");
 	writer_free(w);
@@ -150,7 +151,8 @@ static void put_cost(void)
 		fake_remove(path);
 	}
 	ok(good, "one half takes 15,000 small events");
-	diag("%.1f ns for reserve + put + commit of a record of %zu bytes (fresh pages included)", best, len);
+	diag("%.1f ns for reserve + put + commit of a record of %zu bytes (fresh pages included)",
+	     best, len);
 	free(path);
 }
 
@@ -173,7 +175,8 @@ static void tick_and_age(void)
 	is_int(writer_seal(f.w, "test", head), 0, "seals");
 	writer_free(f.w);
 	fake_read(path, &s);
-	ok(s.err == FRZ_END && s.head.ticks >= 1 && s.head.segments == 2 && s.events == 20 && !s.breaks,
+	ok(s.err == FRZ_END && s.head.ticks >= 1 && s.head.segments == 2 && s.events == 20 &&
+		   !s.breaks,
 	   "silence shows as ticks: %llu, segments %llu", (unsigned long long)s.head.ticks,
 	   (unsigned long long)s.head.segments);
 	fake_remove(path);
@@ -217,8 +220,8 @@ static void lost_events(void)
 	writer_seal(f.w, "test", head);
 	writer_free(f.w);
 	fake_read(path, &s);
-	ok(s.err == FRZ_END && s.head.lost == 7 && s.events == 6, "lost events are counted into the seal: %llu",
-	   (unsigned long long)s.head.lost);
+	ok(s.err == FRZ_END && s.head.lost == 7 && s.events == 6,
+	   "lost events are counted into the seal: %llu", (unsigned long long)s.head.lost);
 	fake_remove(path);
 	free(path);
 }

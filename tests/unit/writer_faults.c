@@ -48,7 +48,8 @@ static bool holds(const char *path, uint64_t events)
 	if (s.err == FRZ_END && !s.breaks && s.events == events && (!events || s.first == 1))
 		return true;
 	diag("%s: %s: %llu events of %llu, %llu breaks", frz_strerror(s.err), s.fault.what,
-	     (unsigned long long)s.events, (unsigned long long)events, (unsigned long long)s.breaks);
+	     (unsigned long long)s.events, (unsigned long long)events,
+	     (unsigned long long)s.breaks);
 	return false;
 }
 
@@ -88,7 +89,7 @@ static void fails_at_every_byte(bool full)
 			fake_group(&f, per);
 		sealed = writer_seal(f.w, "test", head);
 		set_limit(RLIM_INFINITY);
-		if (sealed == 0) {      /* there was room for all of it */
+		if (sealed == 0) { /* there was room for all of it */
 			end = n;
 			writer_free(f.w);
 			fake_remove(path);
@@ -107,7 +108,8 @@ static void fails_at_every_byte(bool full)
 			whole_end += e == FRZ_E_UNSEALED;
 			frz_case_close(c);
 		}
-		recovered += recover_case(path, &r, err, sizeof err) == 0 && holds(path, groups * per);
+		recovered += recover_case(path, &r, err, sizeof err) == 0 &&
+			     holds(path, groups * per);
 		fake_remove(path);
 	}
 	ok(end != UINT64_MAX && tried > 20, "a case of %llu bytes is stopped at %u lengths",
@@ -122,7 +124,8 @@ static void fails_at_every_byte(bool full)
 static void fails_under_load(int error, const char *text)
 {
 	char *path = fake_path("load.frz");
-	struct writer_options o = { .sync = error == EIO ? WRITER_SYNC_SECONDS : WRITER_SYNC_SEGMENT };
+	struct writer_options o = { .sync = error == EIO ? WRITER_SYNC_SECONDS :
+							   WRITER_SYNC_SEGMENT };
 	struct fake_writer f = { .w = fake_open(path, &o, err, sizeof err), .next = 1 };
 	uint64_t t = fake_now(), committed = 0;
 	uint8_t head[FRZ_HASH_LEN];
@@ -138,7 +141,8 @@ static void fails_under_load(int error, const char *text)
 		committed = f.next - 1;
 	t = fake_now() - t;
 	set_limit(RLIM_INFINITY);
-	ok(writer_failed(f.w) && strstr(writer_failed(f.w), text), "%s: %s", text, writer_failed(f.w));
+	ok(writer_failed(f.w) && strstr(writer_failed(f.w), text), "%s: %s", text,
+	   writer_failed(f.w));
 	ok(t < 5000000000u, "  the tracer knows soon: %llu ms", (unsigned long long)(t / 1000000));
 	is_int(writer_seal(f.w, "test", head), -1, "  there is no seal");
 	atomic_store(&sync_error, 0);
@@ -155,7 +159,9 @@ static void stalls(void)
 {
 	char *path = fake_path("stall.frz");
 	struct writer_options o = { .sync = WRITER_SYNC_SEGMENT, .stall_ms = 100 };
-	struct fake_writer f = { .w = fake_open(path, &o, err, sizeof err), .next = 1, .data = 100 };
+	struct fake_writer f = { .w = fake_open(path, &o, err, sizeof err),
+				 .next = 1,
+				 .data = 100 };
 	uint64_t start = fake_now(), worst = 0, now;
 	uint8_t head[FRZ_HASH_LEN];
 	struct writer_stats st;
@@ -180,9 +186,11 @@ static void stalls(void)
 	writer_free(f.w);
 	fake_read(path, &s);
 	is_int(s.err, FRZ_END, "the case is whole");
-	is_int(s.events + s.head.lost, f.next - 1, "what is in it and what it counts as lost is everything");
-	ok(s.gaps > 0 && s.gap_lost == s.head.lost, "GAP records tell where: %llu gaps, %llu events",
-	   (unsigned long long)s.gaps, (unsigned long long)s.gap_lost);
+	is_int(s.events + s.head.lost, f.next - 1,
+	       "what is in it and what it counts as lost is everything");
+	ok(s.gaps > 0 && s.gap_lost == s.head.lost,
+	   "GAP records tell where: %llu gaps, %llu events", (unsigned long long)s.gaps,
+	   (unsigned long long)s.gap_lost);
 	ok(s.breaks <= s.gaps, "there is no other hole");
 	fake_remove(path);
 	free(path);
@@ -211,7 +219,8 @@ static void tail_cut(void)
 	is_int(writer_seal(f.w, "write failed", head), -1, "  as does the seal");
 	writer_free(f.w);
 	fake_read(path, &s);
-	ok(s.err == FRZ_END && !s.breaks && s.events > 0, "  yet the case is sealed with what was left: %llu events",
+	ok(s.err == FRZ_END && !s.breaks && s.events > 0,
+	   "  yet the case is sealed with what was left: %llu events",
 	   (unsigned long long)s.events);
 	ok(s.events + s.head.lost <= put && s.head.lost > 0, "  and tells how many are lost: %llu",
 	   (unsigned long long)s.head.lost);
@@ -229,8 +238,8 @@ static void deleted(void)
 	fake_group(&f, 2);
 	unlink(path);
 	usleep(1100000);
-	ok(!fake_group(&f, 2) && strstr(writer_failed(f.w), "was deleted"), "a deleted case is noticed: %s",
-	   writer_failed(f.w));
+	ok(!fake_group(&f, 2) && strstr(writer_failed(f.w), "was deleted"),
+	   "a deleted case is noticed: %s", writer_failed(f.w));
 	is_int(writer_seal(f.w, "test", head), -1, "  and not sealed");
 	writer_free(f.w);
 	fake_remove(path);
@@ -239,8 +248,8 @@ static void deleted(void)
 	fake_group(&f, 2);
 	unlink(tail);
 	usleep(1100000);
-	ok(!fake_group(&f, 2) && strstr(writer_failed(f.w), "was deleted"), "so is a deleted tail: %s",
-	   writer_failed(f.w));
+	ok(!fake_group(&f, 2) && strstr(writer_failed(f.w), "was deleted"),
+	   "so is a deleted tail: %s", writer_failed(f.w));
 	is_int(writer_seal(f.w, "test", head), -1, "  the seal says so");
 	writer_free(f.w);
 	ok(holds(path, 2), "  and the case has what was committed");
@@ -250,15 +259,20 @@ static void deleted(void)
 
 static void refused(void)
 {
-	char *path = fake_path("none/x.frz"), *good = fake_path("x.frz"), *tail = fake_path("x.frz.tail");
+	char *path = fake_path("none/x.frz"), *good = fake_path("x.frz"),
+	     *tail = fake_path("x.frz.tail");
 	struct writer_options o = { .sync = WRITER_SYNC_SEGMENT };
 	struct writer *w;
 
-	ok(!fake_open(path, &o, err, sizeof err) && strstr(err, "cannot be created"), "no such folder: %s", err);
-	ok(!fake_open(fake_dir(), &o, err, sizeof err) && strstr(err, "exists already"), "a folder: %s", err);
+	ok(!fake_open(path, &o, err, sizeof err) && strstr(err, "cannot be created"),
+	   "no such folder: %s", err);
+	ok(!fake_open(fake_dir(), &o, err, sizeof err) && strstr(err, "exists already"),
+	   "a folder: %s", err);
 	fclose(fopen(tail, "w"));
-	ok(!fake_open(good, &o, err, sizeof err) && strstr(err, "did not finish"), "a tail without a case: %s", err);
-	ok(!fake_exists(good, "") && fake_exists(tail, ""), "  no case was made, the tail is as it was");
+	ok(!fake_open(good, &o, err, sizeof err) && strstr(err, "did not finish"),
+	   "a tail without a case: %s", err);
+	ok(!fake_exists(good, "") && fake_exists(tail, ""),
+	   "  no case was made, the tail is as it was");
 	unlink(tail);
 	set_limit(100000);
 	w = fake_open(good, &o, err, sizeof err);
