@@ -646,6 +646,106 @@ static void hostile(void)
 	ok(true, "every call of the table without arguments, and with all bits set");
 }
 
+static uint64_t seed = 1;
+
+static uint32_t chance(uint32_t n)
+{
+	seed = seed * 6364136223846793005u + 1442695040888963407u;
+	return (uint32_t)(seed >> 33) % n;
+}
+
+static int64_t any_number(void)
+{
+	static const int64_t some[] = { 0,    1,    -1,	  3,	     4,		5,
+					-100, 0x7f, 4096, INT64_MAX, INT64_MIN, 0xffffffff };
+
+	return chance(3) ? some[chance(12)] : (int64_t)seed;
+}
+
+/* One attachment of any kind, well formed or not as its kind goes; the decoder refuses some. */
+static void any_attachment(void)
+{
+	uint8_t mem[64], n = (uint8_t)chance(40);
+	unsigned kind = 1 + chance(15), slot = chance(8);
+	size_t len = 0;
+
+	switch (kind) {
+	case FRZ_A_PATH:
+	case FRZ_A_DIR:
+	case FRZ_A_STR:
+	case FRZ_A_SIGN:
+		frz_enc_att_varint(&call.atts, (enum frz_att)kind, slot,
+				   chance((uint32_t)strings + 1));
+		return;
+	case FRZ_A_VICTIM:
+	case FRZ_A_FILE:
+		frz_enc_att_varint(&call.atts, (enum frz_att)kind, slot,
+				   chance((uint32_t)files + 1));
+		return;
+	case FRZ_A_FDNUM:
+		with_fdnum(slot, (int)chance(99), chance(99));
+		return;
+	case FRZ_A_NUMS:
+		for (; n && len < 40; n--)
+			len += frz_put_varint(mem + len, frz_zigzag(any_number()));
+		break;
+	default:
+		for (; len < n; len++)
+			mem[len] = (uint8_t)chance(256);
+	}
+	with_bytes((enum frz_att)kind, slot, mem, len);
+}
+
+/* Calls that no recorder would write but a forger might. */
+static void forged(void)
+{
+	static uint8_t body_mem[32768], rec_mem[33000];
+	unsigned described = 0, good = 0;
+	size_t backslashes;
+
+	fresh();
+	string_n("\0\xff\x1b/\"", 5, true, 0);
+	string("./");
+	for (unsigned i = 0; i < 60000; i++) {
+		struct frz_buf body = { .p = body_mem, .cap = sizeof(body_mem) };
+		struct frz_buf rec_bytes = { .p = rec_mem, .cap = sizeof(rec_mem) };
+		struct frz_record rec;
+		struct frz_cur c;
+		uint32_t flags = chance(4) ? 0 : chance(8), mask = chance(64);
+		bool ring = chance(8) == 0;
+
+		call.atts = (struct frz_buf){ .p = call.mem, .cap = sizeof(call.mem) };
+		for (unsigned k = chance(7); k; k--)
+			any_attachment();
+		frz_buf_varint(&body, 7);
+		frz_buf_varint(&body, ring ? chance(80) :
+					     chance(4) + 4ull * chance(chance(9) ? 480 : 40000));
+		frz_buf_varint(&body, flags);
+		if (!(flags & FRZ_C_NO_RETURN))
+			frz_buf_zigzag(&body, any_number());
+		frz_buf_varint(&body, mask);
+		for (unsigned k = 0; k < 6; k++)
+			if (mask & 1u << k)
+				frz_buf_zigzag(&body, any_number());
+		frz_buf_bytes(&body, call.atts.p, call.atts.len);
+		frz_enc_record(&rec_bytes, ring ? FRZ_R_URING : FRZ_R_SYSCALL, &body);
+		c = frz_cur_of(rec_bytes.p, rec_bytes.len);
+		if (frz_decoder_feed(dec, &c, 1, 1, 1, &rec) != FRZ_OK)
+			continue;
+		described++;
+		frz_describe(dec, &rec, &desc);
+		backslashes = 0;
+		for (const char *p = desc.detail; *p; p++)
+			backslashes += *p == '\\';
+		/* nothing in it needs escaping but its own backslashes */
+		good += frz_escape((const uint8_t *)desc.detail, strlen(desc.detail), NULL, 0) ==
+				strlen(desc.detail) + backslashes &&
+			memchr(desc.name, 0, sizeof(desc.name));
+	}
+	ok(described > 10000, "%u forged calls got past the decoder", described);
+	is_int(good, described, "each is described in printable text");
+}
+
 static void uring(void)
 {
 	fresh();
@@ -806,6 +906,7 @@ int main(void)
 	processes();
 	memory_and_commands();
 	hostile();
+	forged();
 	uring();
 	addresses();
 	kinds();
