@@ -82,6 +82,7 @@ RECORDER_SRC = \
 	recorder/args.c \
 	recorder/effects.c \
 	recorder/lifecycle.c \
+	recorder/uring.c \
 	recorder/verbose.c \
 	recorder/placement.c \
 	recorder/pins.c \
@@ -254,6 +255,7 @@ SCRIPT_TESTS = \
 	tests/golden/golden.t \
 	tests/e2e/account.t \
 	tests/e2e/bad-input.t \
+	tests/e2e/verify.t \
 	tests/e2e/frec-manual.t \
 	tests/e2e/killed.t \
 	tests/e2e/modes.t \
