@@ -237,6 +237,7 @@ TARGETS = \
 	sockets \
 	threads \
 	tree \
+	uring \
 
 # tests/fuzz/NAME.c: LLVMFuzzerTestOneInput over libcommon; tests/fuzz/main.c replays a corpus
 FUZZERS = \
@@ -262,6 +263,7 @@ SCRIPT_TESTS = \
 	tests/e2e/services.t \
 	tests/e2e/stock-tools.t \
 	tests/e2e/strace.t \
+	tests/e2e/uring.t \
 	tests/e2e/terminal.t \
 
 # the same, only for check-full

@@ -31,6 +31,7 @@ void args_from_registers(struct pending *p, const uint64_t reg[6])
 	const struct frz_sysent *e = p->ent;
 
 	/* commands first, for what the BYCMD arguments are depends on them */
+	memcpy(p->mem, reg, sizeof(p->mem));
 	for (unsigned i = 0; i < e->nargs; i++)
 		if (e->arg[i].kind != FRZ_ARG_BYCMD)
 			p->arg[i] = frz_arg_value((enum frz_abi)p->abi, e->arg[i].kind, reg[i]);

@@ -7,11 +7,18 @@
 
 #include "control.h"
 #include "mem.h"
+#include "uring.h"
 
 /* Returned to ptrace at the exit stop, never to the program; include/linux/errno.h of the kernel. */
 #define ERESTARTSYS           512
 #define ERESTART_RESTARTBLOCK 516
 #define ERESTART_MAX          ERESTART_RESTARTBLOCK
+
+#if defined(__x86_64__)
+#define OWN_ABI FRZ_ABI_X86_64
+#else
+#define OWN_ABI FRZ_ABI_AARCH64
+#endif
 
 struct capture *capture_new(const struct frec_options *o, struct emit *emit, struct tracees *tracees,
                             struct control *control)
@@ -24,11 +31,14 @@ struct capture *capture_new(const struct frec_options *o, struct emit *emit, str
 	c->emit = emit;
 	c->tracees = tracees;
 	c->control = control;
+	c->uring_row = frz_sysent(OWN_ABI, (uint32_t)frz_sysnum(OWN_ABI, "io_uring_enter"))->id;
 	return c;
 }
 
 void capture_free(struct capture *c)
 {
+	if (c)
+		uring_release(c);
 	free(c);
 }
 
@@ -97,6 +107,8 @@ static void on_entry(void *arg, struct tracee *t, enum frz_abi abi, uint32_t nr,
 		return;
 	args_at_entry(c, t, now_ns);
 	effects_at_entry(c, t);
+	if (ent->effect == FRZ_FX_URING_ENTER)
+		uring_entry(c, t, now_ns);
 	if (ent->ret == FRZ_RET_NEVER)
 		capture_call(c, t, 0, FRZ_C_NO_RETURN, now_ns);
 }
@@ -300,6 +312,8 @@ void capture_call(struct capture *c, struct tracee *t, int64_t ret, uint32_t fla
 			effects_at_exit(c, t, ret, now_ns);
 		}
 		emit_commit(c->emit);
+		if (returned && p->ent)
+			uring_exit(c, t, ret, now_ns);
 		tracee_clear_items(t);
 		return;
 	}
@@ -334,10 +348,17 @@ void capture_call(struct capture *c, struct tracee *t, int64_t ret, uint32_t fla
 	if (returned)
 		effects_at_exit(c, t, ret, now_ns);
 	emit_commit(c->emit);
+	if (returned && p->ent)
+		uring_exit(c, t, ret, now_ns);
 	tracee_clear_items(t);
 	if (!p->ent)
 		capture_coverage(c, t->proc->pid, t->tid, "syscall not in the table", 1,
 		                 frz_abi_name(p->abi));
+	capture_counted(c);
+}
+
+void capture_counted(struct capture *c)
+{
 	if (++c->events == c->o->max_events) {
 		c->full = true;
 		control_stop(c->control, "max-events");

@@ -11,6 +11,8 @@ struct capture {
 	struct tracees *tracees;
 	struct control *control;
 	uint64_t events;
+	void *rings;                    /* uring.c */
+	uint16_t uring_row;             /* io_uring_enter's row: recorded, so are its operations */
 	bool full;                      /* --max-events reached: nothing more is recorded */
 };
 
@@ -45,6 +47,7 @@ void fds_at_attach(struct capture *c, struct tracee *t, uint64_t now_ns);
 void fds_split(struct capture *c, struct tracee *t, uint64_t now_ns);
 
 /* ---- capture.c ---- */
+void capture_counted(struct capture *c);        /* one event more: --max-events */
 void capture_call(struct capture *c, struct tracee *t, int64_t ret, uint32_t flags, uint64_t now_ns);
 
 /* ---- lifecycle.c: the rest of the ops ---- */

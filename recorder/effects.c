@@ -325,11 +325,6 @@ void effects_at_exit(struct capture *c, struct tracee *t, int64_t ret, uint64_t 
 		if (ret >= 0 || ret < -4095)
 			note_mapping(c, t);
 		break;
-	case FRZ_FX_URING_SETUP:
-		if (ret >= 0)
-			capture_coverage(c, t->proc->pid, t->tid, "io_uring ring", 1,
-			                 "operations submitted through it are not all seen");
-		break;
 	case FRZ_FX_PRCTL:
 		if (t->call.arg[0] == PR_SET_NAME && ret == 0)
 			life_comm(t);

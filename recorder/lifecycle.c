@@ -12,6 +12,7 @@
 #include <linux/kcmp.h>
 
 #include "procinfo.h"
+#include "uring.h"
 
 #define CONTEXT_ROOM (160u << 10)       /* cmdline and cgroup are cut at 64 KiB each */
 
@@ -377,6 +378,7 @@ void life_process_gone(void *arg, struct process *p, enum frz_gone how, int stat
 	struct capture *c = arg;
 	struct frz_buf *b;
 
+	uring_process_gone(c, p, now_ns);
 	if (c->full || !emit_begin(c->emit, 0, 0))
 		return;
 	emit_process(c->emit, p);

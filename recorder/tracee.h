@@ -54,6 +54,7 @@ struct pending {
 	const struct frz_sysent *ent;   /* NULL: not in the table */
 	uint64_t entry_ns;
 	int64_t arg[6];                 /* as frz_arg_value() has them */
+	uint64_t mem[6];                /* the registers: addresses, for what is read by them later */
 	const struct frz_argdef *def[6];        /* BYCMD resolved; set up to ent->nargs */
 };
 

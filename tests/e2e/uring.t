@@ -1,0 +1,52 @@
+#!/usr/bin/env python3
+# Operations through io_uring: a target that drives its rings by hand and knows what it asked for
+# and what came back, launched and attached to; the timeline must say the same.
+from lib import *
+
+need_ptrace()
+
+
+def compare(name, case, text):
+    want = []
+    for line in text.splitlines():
+        call, fd, path, res = line.split("\t")
+        want.append((call, None if fd == "-" else int(fd), path, int(res)))
+    got = [(r["syscall"], r["fd"], r["path"], r["ret"]) for r in
+           rows(case, "SELECT syscall, fd, path, ret FROM timeline WHERE syscall LIKE 'io_uring.%' ORDER BY seq")]
+    is_(len(got), len(want), f"{name}: as many operations as the target made")
+    for g, w in zip(got, want):
+        is_(g[0], w[0], f"{name}: {w[0]}")
+        is_(g[3], w[3], f"{name}: {w[0]} result {w[3]}")
+        # a file renamed while it is open has its new name from then on
+        ok(g[2] == w[2] or (g[2] or "").replace("/two", "/one") == w[2], f"{name}: {w[0]} path", g[2], w[2])
+        is_(g[1], w[1], f"{name}: {w[0]} fd")
+    moved = rows(case, "SELECT SUM(bytes_read) AS r, SUM(bytes_written) AS w FROM fd_bytes WHERE path LIKE '%/one'")[0]
+    is_((moved["r"], moved["w"]), (510, 5000), f"{name}: bytes of the file")
+    gone = rows(case, "SELECT path, size FROM destroyed_rows WHERE path LIKE '%/two'")
+    ok(any(r["size"] == 5000 for r in gone), f"{name}: what unlinkat destroyed is known", gone)
+
+
+for options in ([], ["--no-seccomp"]):
+    name = "launched" + "".join(options)
+    case, folder = f"{tmp}/{name}.frz", fresh(name)
+    r = frec("-q", *options, "-o", case, "--", f"{BUILD}/targets/uring", folder)
+    if r.returncode == 77:
+        skip("io_uring", "not to be had here")
+        done()
+        sys.exit(0)
+    is_(r.returncode, 0, f"{name}: the target ended well")
+    is_sealed(case, f"{name}: verifies")
+    compare(name, case, r.stdout)
+
+case, folder = f"{tmp}/attached.frz", fresh("attached")
+p = start(f"{BUILD}/targets/uring", folder, "wait", stdin=subprocess.PIPE)
+time.sleep(0.2)
+f = attach([p.pid], case, "-q")
+p.stdin.write("x")
+p.stdin.flush()
+out, _ = p.communicate(timeout=30)
+is_(p.returncode, 0, "attached: the target ended well")
+f.communicate(timeout=30)
+is_sealed(case, "attached: verifies")
+compare("attached", case, out)
+done()
