@@ -50,6 +50,7 @@ COMMON_SRC = \
 	common/casesrc.c \
 	common/casescan.c \
 	common/casefile.c \
+	common/bodies.c \
 	common/columns.c \
 	common/declared.c \
 	common/decode.c \

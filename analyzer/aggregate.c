@@ -88,6 +88,8 @@ static bool grow_slots(struct aggregate *t)
 	if (old && t->used * 2 <= t->mask)
 		return true;
 	t->mask = old ? old_mask * 2 + 1 : 255;
+	while (t->mask < t->rows * 2)
+		t->mask = t->mask * 2 + 1;
 	t->slot = calloc((size_t)t->mask + 1, sizeof(*t->slot));
 	if (!t->slot) {
 		t->slot = old;
@@ -225,12 +227,7 @@ static bool load_table(struct aggregate *t, struct sqlite3 *db)
 		return false;
 	if (t->dirty)
 		memset(t->dirty, 0, (size_t)t->cap_chunks * CHUNK_ROWS / 8);
-	while (t->def->nkeys && t->rows && (!t->slot || t->mask < t->rows * 2)) {
-		t->used = t->mask;      /* at its brim: makes grow_slots enlarge and refill */
-		if (!grow_slots(t))
-			return false;
-	}
-	return true;
+	return !t->def->nkeys || !t->rows || grow_slots(t);
 }
 
 bool aggregates_load(struct aggregates *a, struct sqlite3 *db)
