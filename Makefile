@@ -136,6 +136,7 @@ ANALYZER_SRC = \
 	analyzer/table.c \
 	analyzer/verify.c \
 	analyzer/verify_json.c \
+	analyzer/verify_tail.c \
 	analyzer/verify_text.c \
 
 # common/gen-NAME.awk reads the tables in this order and writes $(BUILD)/gen/NAME.inc

@@ -6,10 +6,8 @@
  * The file is read past damage, so that one run names everything that is wrong; but the
  * verdict, and what is said to be intact, end at the first damage.
  */
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "record.h"
 #include "verify_private.h"
@@ -209,6 +207,7 @@ static bool take_item(const struct verify_options *o, struct frz_case *c, struct
 	if (!it->type)
 		return keep_damage(r, it, &it->fault);
 	if (it->type == FRZ_GENESIS) {
+		memcpy(r->genesis_link, it->block.link, FRZ_HASH_LEN);
 		keep_text(&it->block, FRZ_K_HOSTNAME, &r->hostname);
 		keep_text(&it->block, FRZ_K_EXHIBIT, &r->exhibit);
 		keep_text(&it->block, FRZ_K_EXAMINER, &r->examiner);
@@ -278,16 +277,6 @@ static void read_all(const struct verify_options *o, struct frz_case *c, struct 
 		r->end = FRZ_E_NOMEM;
 }
 
-static void look_for_tail(const struct verify_options *o, struct verify_result *r)
-{
-	char *tail = NULL;
-
-	if (asprintf(&tail, "%s.tail", o->path) < 0)
-		return;
-	r->tail_present = access(tail, F_OK) == 0;
-	free(tail);
-}
-
 static void check_custody(const struct verify_options *o, struct verify_result *r)
 {
 	if (!r->ncustody)
@@ -303,6 +292,7 @@ static void release(struct verify_result *r)
 	for (size_t i = 0; i < r->ncustody; i++)
 		free((void *)(uintptr_t)r->custody[i].statement);
 	free(r->custody);
+	free(r->tail.mem);
 	free(r->damage);
 	free(r->anchors);
 	free(r->hostname);
@@ -321,6 +311,7 @@ int verify_run(const struct verify_options *o, FILE *out)
 	struct frz_fault fault;
 
 	r.anchors = calloc(o->nanchors + 1, sizeof(*r.anchors));
+	verify_tail_copy(o->path, &r.tail);
 	if (d && r.anchors) {
 		r.end = frz_case_open(o->path, FRZ_CASE_ALLOW_DAMAGED, &c, &fault);
 		if (r.end == FRZ_OK)
@@ -328,7 +319,8 @@ int verify_run(const struct verify_options *o, FILE *out)
 		else if (!keep_damage(&r, NULL, &fault))
 			r.end = FRZ_E_NOMEM;
 	}
-	look_for_tail(o, &r);
+	if (!r.head.sealed && r.good_blocks)
+		verify_tail_read(&r.tail, r.genesis_link, r.head.segments);
 	check_custody(o, &r);
 	r.exit = decide(o, &r);
 	if (o->json)

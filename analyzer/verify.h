@@ -14,10 +14,10 @@
 /* Exit codes of fanalyze (design: command lines). */
 enum verify_exit {
 	VERIFY_GOOD = 0,
-	VERIFY_DAMAGED = 1,     /* or not what an anchor says */
-	VERIFY_USAGE = 2,       /* or the file cannot be read */
-	VERIFY_UNSEALED = 3,    /* intact up to its end, but not sealed */
-	VERIFY_UNTRUSTED = 4,   /* a required signature is missing, or one is not trusted */
+	VERIFY_DAMAGED = 1,   /* or not what an anchor says */
+	VERIFY_USAGE = 2,     /* or the file cannot be read */
+	VERIFY_UNSEALED = 3,  /* intact up to its end, but not sealed */
+	VERIFY_UNTRUSTED = 4, /* a required signature is missing, or one is not trusted */
 };
 
 /* --require */
@@ -28,7 +28,7 @@ struct verify_anchor {
 	uint8_t link[FRZ_HASH_LEN];
 	bool has_counts;
 	uint64_t blocks, events;
-	const char *from;       /* "--expect-head", or a checkpoint file's name and line */
+	const char *from; /* "--expect-head", or a checkpoint file's name and line */
 };
 
 /* A CUSTODY block. The memory is the verifier's, for the length of the call. */
@@ -39,9 +39,9 @@ struct verify_custody_entry {
 };
 
 enum verify_trust {
-	VERIFY_NOT_CHECKED,     /* there was nothing to check signatures with */
+	VERIFY_NOT_CHECKED, /* there was nothing to check signatures with */
 	VERIFY_NOT_SIGNED,
-	VERIFY_TRUSTED,         /* every signature is good, by a signer whom the verifier allows */
+	VERIFY_TRUSTED, /* every signature is good, by a signer whom the verifier allows */
 	VERIFY_NOT_TRUSTED,
 };
 
@@ -54,10 +54,10 @@ typedef enum verify_trust verify_custody_fn(void *arg, const struct frz_case_hea
 struct verify_options {
 	const char *path;
 	bool json;
-	unsigned require;               /* verify_require bits */
+	unsigned require; /* verify_require bits */
 	const struct verify_anchor *anchors;
 	size_t nanchors;
-	verify_custody_fn *custody;     /* NULL: CUSTODY blocks are counted, not checked */
+	verify_custody_fn *custody; /* NULL: CUSTODY blocks are counted, not checked */
 	void *custody_arg;
 };
 

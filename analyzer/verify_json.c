@@ -161,7 +161,11 @@ void verify_print_json(const struct verify_options *o, const struct verify_resul
 		put_num(out, "prefix_bytes", h->prefix_bytes);
 		put_hex(out, "prefix_sha256", h->prefix_sha256, FRZ_HASH_LEN);
 	}
-	fprintf(out, ",\n  \"tail\": %s", r->tail_present ? "true" : "false");
+	fprintf(out, ",\n  \"tail\": { \"present\": %s, \"readable\": %s, \"events\": %ju, ",
+		r->tail.present ? "true" : "false", r->tail.readable ? "true" : "false",
+		(uintmax_t)r->tail.events);
+	fprintf(out, "\"unusable_bytes\": %ju, \"bad_records\": %ju }", (uintmax_t)r->tail.unusable,
+		(uintmax_t)r->tail.bad_records);
 	fputs(",\n  \"intact_to\": { ", out);
 	fprintf(out, "\"event\": %ju, \"blocks\": %ju, \"bytes\": %ju, \"time_ns\": %ju }",
 		(uintmax_t)r->good_events, (uintmax_t)r->good_blocks, (uintmax_t)r->good_bytes,

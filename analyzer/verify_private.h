@@ -4,6 +4,7 @@
 #ifndef FANALYZE_VERIFY_PRIVATE_H
 #define FANALYZE_VERIFY_PRIVATE_H
 
+#include "tailfile.h"
 #include "verify.h"
 
 #define VERIFY_FAULTS_KEPT 100
@@ -18,6 +19,17 @@ struct verify_anchor_result {
 	bool found;
 	uint64_t block, events; /* where; events up to there */
 	bool counts_agree;
+};
+
+/* CASE.frz.tail */
+struct verify_tail {
+	bool present, readable;
+	uint8_t *mem;
+	size_t len;
+	uint64_t events;      /* that are not in the case yet, and can be had */
+	uint64_t bad_records; /* that hold their checksum and yet make no sense */
+	uint64_t unusable;    /* committed bytes that cannot be had */
+	char why[200];	      /* why not readable, or unusable */
 };
 
 struct verify_result {
@@ -38,8 +50,13 @@ struct verify_result {
 	enum verify_trust trust;
 	char trust_line[256];
 	struct verify_anchor_result *anchors;
-	bool tail_present;
+	uint8_t genesis_link[FRZ_HASH_LEN];
+	struct verify_tail tail;
 };
+
+void verify_tail_copy(const char *case_path, struct verify_tail *t);
+void verify_tail_read(struct verify_tail *t, const uint8_t genesis_link[FRZ_HASH_LEN],
+		      uint64_t segments);
 
 void verify_print_text(const struct verify_options *o, const struct verify_result *r, FILE *out);
 void verify_print_json(const struct verify_options *o, const struct verify_result *r, FILE *out);

@@ -205,6 +205,33 @@ static void print_trust(const struct verify_result *r, bool anchored, FILE *out)
 	}
 }
 
+static void print_tail(const struct verify_result *r, FILE *out)
+{
+	const struct verify_tail *t = &r->tail;
+	char n[32];
+
+	if (!t->present) {
+		fputs("- No tail lies beside it: events recorded last can be missing.\n", out);
+		return;
+	}
+	if (!t->readable) {
+		fputs("- A tail lies beside it that cannot be read: ", out);
+		put_escaped(out, *t->why ? t->why : "out of memory");
+		fputs(".\n", out);
+		return;
+	}
+	fprintf(out,
+		"- Its tail lies beside it and holds %s more events, under checksums but not under\n"
+		"  hashes: still being recorded, or frec was killed and `frec --recover` takes them "
+		"over.\n",
+		grouped(t->events, n));
+	if (t->unusable || t->bad_records) {
+		fprintf(out, "- %s bytes in the tail cannot be had: ", grouped(t->unusable, n));
+		put_escaped(out, t->bad_records ? "records that make no sense" : t->why);
+		fputs(".\n", out);
+	}
+}
+
 static void print_meaning(const struct verify_options *o, const struct verify_result *r, FILE *out)
 {
 	const struct frz_case_head *h = &r->head;
@@ -212,11 +239,10 @@ static void print_meaning(const struct verify_options *o, const struct verify_re
 	fputc('\n', out);
 	if (r->end == FRZ_E_TRUNCATED && r->ndamage == 1) {
 		print_good_part(r, out);
-		fprintf(out,
-			"- The file ends in the middle of a block: what came after is gone%s\n",
-			r->tail_present ? ", unless it is\n  still being written. Its tail lies "
-					  "beside it: `frec --recover` finishes it." :
-					  " or was\n  never written.");
+		fputs("- The file ends in the middle of a block: what came after is gone, or is not yet "
+		      "written.\n",
+		      out);
+		print_tail(r, out);
 		print_anchors(o, r, out);
 		return;
 	}
@@ -236,13 +262,7 @@ static void print_meaning(const struct verify_options *o, const struct verify_re
 		      "on. A cut\n  at the end of a block cannot be seen in the file itself; a chain "
 		      "head noted\n  elsewhere (--expect-head, --checkpoint) shows it.\n",
 		      out);
-		if (r->tail_present)
-			fputs("- Its tail lies beside it and can hold later events: still being "
-			      "recorded, or frec\n  was killed and `frec --recover` finishes it.\n",
-			      out);
-		else
-			fputs("- No tail lies beside it: events recorded last can be missing.\n",
-			      out);
+		print_tail(r, out);
 	} else {
 		fputs("- Every byte of the file is under a hash, all hashes agree, every record can "
 		      "be read:\n  nothing was changed, cut, put in or moved since it was sealed, "
