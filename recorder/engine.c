@@ -138,44 +138,67 @@ static void parent_event(struct engine *e, struct tracee *parent, int event, uin
 	                  : event == PTRACE_EVENT_FORK ? FRZ_BORN_FORK : FRZ_BORN_VFORK;
 	struct proc_status st;
 	struct tracee *child;
+	bool stopped;
 	int status;
 
 	if (ptrace(PTRACE_GETEVENTMSG, parent->tid, NULL, &msg) < 0 || msg == 0)
 		return;
-	if (tracees_find(e->cfg.tracees, (pid_t)msg))
-		return;                 /* met while attaching */
-	if (e->detaching && (!proc_status((pid_t)msg, &st) || st.tracer != getpid()))
-		return;                 /* stopped before this event, and was let go */
-	child = adopt(e, (pid_t)msg, how, parent, now);
-	if (child && unhold(e, (pid_t)msg, &status))
+	stopped = unhold(e, (pid_t)msg, &status);
+	child = tracees_find(e->cfg.tracees, (pid_t)msg);       /* met while attaching */
+	if (!child) {
+		/* stopped before this event and let go, or killed and collected: not ours any more */
+		if (!stopped && (!proc_status((pid_t)msg, &st) || st.tracer != getpid()))
+			return;
+		child = adopt(e, (pid_t)msg, how, parent, now);
+	}
+	if (child && stopped)
 		engine_stop(e, child, status, now);
 }
 
-/* A held child whose parent was killed before its event: nobody will announce it any more. */
-static bool in_clone(const struct tracee *t)
+/* One who may still announce a held child: a thread in clone of its process, of its parent's or
+ * (CLONE_PARENT) of its parent's other children. */
+struct announcer { pid_t tgid, ppid; bool found; };
+
+static void find_announcer(void *arg, struct tracee *t)
 {
-	return t->call.active && t->call.ent && t->call.ent->effect == FRZ_FX_CLONE;
+	struct announcer *a = arg;
+	struct proc_stat st;
+
+	if (a->found || !t->call.active || !t->call.ent || t->call.ent->effect != FRZ_FX_CLONE)
+		return;
+	if (t->proc->pid != a->tgid && t->proc->pid != a->ppid && t->proc->ppid != a->ppid)
+		return;
+	/* killed: SIGKILL may skip all stops, and of a leader nothing is told before its threads end */
+	a->found = t->state != TRACEE_EXITING && proc_stat(t->tid, &st) && st.state != 'Z' && st.state != 'X';
 }
 
-static void count_clones(void *arg, struct tracee *t)
+static bool will_be_announced(struct engine *e, pid_t tid)
 {
-	if (in_clone(t))
-		++*(unsigned *)arg;
+	struct announcer a = { 0, 0, false };
+	struct proc_status status;
+	struct proc_stat st;
+
+	if (e->detaching || !proc_status(tid, &status) || !proc_stat(tid, &st))
+		return false;
+	a.tgid = status.tgid;
+	a.ppid = st.ppid;
+	tracees_each(e->cfg.tracees, find_announcer, &a);
+	return a.found;
 }
 
+/* Held children whose parent was killed before its event: nobody will announce them any more. */
 void engine_adopt_orphans(struct engine *e, uint64_t now)
 {
-	unsigned pending = 0;
+	for (unsigned i = 0; i < e->nheld;) {
+		struct held h = e->held[i];
+		struct tracee *t;
 
-	if (!e->nheld)
-		return;
-	tracees_each(e->cfg.tracees, count_clones, &pending);
-	if (pending && !e->detaching)
-		return;
-	while (e->nheld) {
-		struct held h = e->held[--e->nheld];
-		struct tracee *t = adopt(e, h.tid, FRZ_BORN_CLONE, NULL, now);
-
+		if (will_be_announced(e, h.tid)) {
+			i++;
+			continue;
+		}
+		e->held[i] = e->held[--e->nheld];
+		t = adopt(e, h.tid, FRZ_BORN_CLONE, NULL, now);
 		if (t)
 			engine_stop(e, t, h.status, now);
 	}
@@ -263,6 +286,20 @@ static struct tracee *exec_event(struct engine *e, struct tracee *t, uint64_t no
 	return doer;
 }
 
+/* The leader was a zombie when frec attached and so is no tracee; now one that is has its tid. */
+static struct tracee *exec_as_leader(struct engine *e, pid_t tid)
+{
+	unsigned long old = 0;
+	struct tracee *t;
+
+	if (ptrace(PTRACE_GETEVENTMSG, tid, NULL, &old) < 0)
+		return NULL;
+	t = tracees_find(e->cfg.tracees, (pid_t)old);
+	if (t)
+		tracees_rename(e->cfg.tracees, t, tid);
+	return t;
+}
+
 void engine_stop(struct engine *e, struct tracee *t, int status, uint64_t now)
 {
 	int sig = WSTOPSIG(status), event = (status >> 16) & 0xffff;
@@ -344,26 +381,31 @@ void engine_status(struct engine *e, pid_t tid, int status)
 {
 	struct tracee *t = tracees_find(e->cfg.tracees, tid);
 	uint64_t now = engine_clock();
+	int unused;
 
 	if (WIFSTOPPED(status)) {
+		if (!t && status >> 16 == PTRACE_EVENT_EXEC)
+			t = exec_as_leader(e, tid);
 		if (t)
 			engine_stop(e, t, status, now);
 		else if (e->detaching)
 			ptrace(PTRACE_DETACH, tid, NULL,
 			       (void *)(intptr_t)(status >> 16 ? 0 : WSTOPSIG(status)));
-		else
+		else if (status >> 16 == PTRACE_EVENT_EXIT) {
+			/* killed before it ran, and perhaps its parent with it: nothing to wait for */
+			unhold(e, tid, &unused);
+			ptrace(PTRACE_CONT, tid, NULL, NULL);
+		} else
 			hold(e, tid, status);
+		engine_adopt_orphans(e, now);
 		return;
 	}
 	if (tid == e->launched)
 		e->launch_status = status;
-	if (t) {
+	if (t)
 		engine_forget(e, t, FRZ_GONE_EXIT, status, now);
-	} else {
-		int unused;
-
+	else
 		unhold(e, tid, &unused);        /* killed while it was held */
-	}
 	engine_adopt_orphans(e, now);
 }
 
