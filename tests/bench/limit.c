@@ -2,12 +2,15 @@
  * limit.c - the limit loop that every tracer is measured against: wait, PTRACE_GET_SYSCALL_INFO
  * at both stops of a call, PTRACE_SYSCALL, and nothing else. Counts stops and prints the time.
  *
- *   limit [--placement sleep|spin|spin-pinned|colocate] [--cpu N] [--seconds N] -p PID[,PID...]
- *   limit [--placement ...] [--cpu N] [--seconds N] [--] COMMAND [ARG...]
+ *   limit [--placement sleep|spin|spin-pinned|colocate] [--wait any|nocldstop|siginfo]
+ *         [--cpu N] [--seconds N] -p PID[,PID...]
+ *   limit [...] [--] COMMAND [ARG...]
  *
  * - sleep: waitpid(-1), nobody pinned. spin: waitpid with WNOHANG, nobody pinned.
  *   spin-pinned: the same, tracer on CPU N and tracees on the next one the tracer may use.
  *   colocate: waitpid(-1), tracer and all tracees on CPU N (default: the highest allowed).
+ * - How it waits: any is waitpid(-1); nocldstop the same without SIGCHLD for stops; siginfo takes the
+ *   thread's id from SIGCHLD and waits for that one, and for any when none came for 10 ms.
  * - Ends when no tracee is left, or on SIGINT, SIGTERM or --seconds by detaching. Masks
  *   of attached threads are put back; born threads get the mask of the first one.
  * - The result is one line on stderr, key=value; the exit status is the command's.
@@ -46,7 +49,11 @@ static struct {
 	size_t n, cap;
 } threads;
 
+enum waiting { ANY, NOCLDSTOP, SIGINFO };
+static const char *const waiting_names[] = { "any", "nocldstop", "siginfo" };
+
 static enum mode mode;
+static enum waiting waiting;
 static int cpu = -1;
 static cpu_set_t own_mask, tracee_mask;
 static uint64_t stops;
@@ -174,6 +181,17 @@ static void seize_process(pid_t pid)
 	} while (found);
 }
 
+static void choose_waiting(enum waiting how)
+{
+	struct sigaction sa = { .sa_handler = SIG_DFL, .sa_flags = how == NOCLDSTOP ? SA_NOCLDSTOP : 0 };
+	sigset_t chld;
+
+	sigaction(SIGCHLD, &sa, NULL);
+	sigemptyset(&chld);
+	sigaddset(&chld, SIGCHLD);
+	sigprocmask(how == SIGINFO ? SIG_BLOCK : SIG_UNBLOCK, &chld, NULL);
+}
+
 /* Traced from its exec on: a seized thread first stops at PTRACE_EVENT_EXEC. */
 static pid_t launch(char **argv)
 {
@@ -192,6 +210,7 @@ static pid_t launch(char **argv)
 		if (read(go[0], &c, 1) != 1)
 			_exit(125);
 		close(go[0]);
+		choose_waiting(ANY);
 		execvp(argv[0], argv);
 		fprintf(stderr, "limit: %s: %s\n", argv[0], strerror(errno));
 		_exit(127);
@@ -204,10 +223,33 @@ static pid_t launch(char **argv)
 	return pid;
 }
 
+static pid_t wait_named(int *status)
+{
+	static const struct timespec patience = { 0, 10000000 };
+	sigset_t chld;
+	siginfo_t si;
+	pid_t tid = 0;
+
+	sigemptyset(&chld);
+	sigaddset(&chld, SIGCHLD);
+	while (tid == 0) {
+		pid_t id = sigtimedwait(&chld, &si, &patience) == SIGCHLD ? si.si_pid : -1;
+
+		if (id < 0 && errno == EINTR)
+			return -1;
+		tid = waitpid(id, status, __WALL | WNOHANG);
+		if (tid < 0 && id > 0)
+			tid = 0;        /* it is gone by now */
+	}
+	return tid;
+}
+
 static pid_t wait_next(int *status)
 {
 	pid_t tid;
 
+	if (waiting == SIGINFO)
+		return wait_named(status);
 	if (mode == SLEEP || mode == COLOCATE)
 		return waitpid(-1, status, __WALL);
 	do
@@ -359,18 +401,19 @@ static void place(void)
 		die("sched_setaffinity");
 }
 
-static enum mode mode_of(const char *name)
+static int index_of(const char *name, const char *const *names, int n)
 {
-	for (size_t i = 0; i < sizeof(mode_names) / sizeof(*mode_names); i++)
-		if (strcmp(name, mode_names[i]) == 0)
-			return (enum mode)i;
-	fprintf(stderr, "limit: %s: no such placement\n", name);
+	for (int i = 0; i < n; i++)
+		if (strcmp(name, names[i]) == 0)
+			return i;
+	fprintf(stderr, "limit: %s: none of the choices\n", name);
 	exit(2);
 }
 
 int main(int argc, char **argv)
 {
 	static const struct option longs[] = { { "placement", required_argument, NULL, 'm' },
+		                               { "wait", required_argument, NULL, 'w' },
 		                               { "cpu", required_argument, NULL, 'c' },
 		                               { "seconds", required_argument, NULL, 's' },
 		                               { NULL, 0, NULL, 0 } };
@@ -384,7 +427,9 @@ int main(int argc, char **argv)
 
 	while ((opt = getopt_long(argc, argv, "+p:", longs, NULL)) != -1) {
 		if (opt == 'm')
-			mode = mode_of(optarg);
+			mode = (enum mode)index_of(optarg, mode_names, 4);
+		else if (opt == 'w')
+			waiting = (enum waiting)index_of(optarg, waiting_names, 3);
 		else if (opt == 'c')
 			cpu = atoi(optarg);
 		else if (opt == 's')
@@ -395,11 +440,12 @@ int main(int argc, char **argv)
 			return 2;
 	}
 	if ((npids != 0) == (optind < argc)) {
-		fprintf(stderr, "usage: limit [--placement sleep|spin|spin-pinned|colocate] [--cpu N] "
-		                "[--seconds N] -p PID | COMMAND...\n");
+		fprintf(stderr, "usage: limit [--placement sleep|spin|spin-pinned|colocate] "
+		                "[--wait any|nocldstop|siginfo] [--cpu N] [--seconds N] -p PID | COMMAND...\n");
 		return 2;
 	}
 	place();
+	choose_waiting(waiting);
 	sigaction(SIGALRM, &sa, NULL);
 	if (npids) {
 		sigaction(SIGINT, &sa, NULL);
@@ -418,8 +464,8 @@ int main(int argc, char **argv)
 	result = run(command);
 	end = now_ns();
 	detach_all();
-	fprintf(stderr, "limit placement=%s stops=%llu seconds=%.3f us_per_stop=%.3f\n",
-	        mode_names[mode], (unsigned long long)stops, (double)(end - start) / 1e9,
+	fprintf(stderr, "limit placement=%s wait=%s stops=%llu seconds=%.3f us_per_stop=%.3f\n",
+	        mode_names[mode], waiting_names[waiting], (unsigned long long)stops, (double)(end - start) / 1e9,
 	        stops ? (double)(end - start) / 1e3 / (double)stops : 0.0);
 	return result;
 }
