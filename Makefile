@@ -61,8 +61,10 @@ COMMON_SRC = \
 	common/error.c \
 	common/flags.c \
 	common/nums.c \
+	common/receipt.c \
 	common/segment.c \
 	common/sha256.c \
+	common/statement.c \
 	common/sysent.c \
 	common/text.c \
 
@@ -83,6 +85,7 @@ RECORDER_SRC = \
 	recorder/args.c \
 	recorder/effects.c \
 	recorder/lifecycle.c \
+	recorder/keep.c \
 	recorder/uring.c \
 	recorder/verbose.c \
 	recorder/placement.c \
@@ -202,6 +205,7 @@ UNIT_COMMON = \
 	crc32c \
 	sysent \
 	describe \
+	statement \
 	flags \
 
 UNIT_RECORDER = \
@@ -247,6 +251,7 @@ FUZZERS = \
 	casefile \
 	record \
 	segment \
+	statement \
 	tailfile \
 
 # executables that print TAP

@@ -30,7 +30,8 @@ struct frz_case {
 	int64_t shift; /* after damage: pos minus the offset that blocks claim */
 	bool loose;
 	uint64_t scan_budget; /* bytes that looking for blocks may still hash */
-	struct frz_sha256 prefix;
+	struct frz_sha256 sha;			/* of all that was taken */
+	uint8_t prefix_sha256[FRZ_HASH_LEN];	/* what it was in front of the SEAL */
 	enum frz_err stuck;
 	struct frz_fault stuck_fault;
 	struct frz_case_segment segment; /* of the last item, when it was a SEGMENT */
@@ -76,7 +77,7 @@ static enum frz_err start(struct frz_source src, unsigned flags, struct frz_case
 	c->src = src;
 	c->flags = flags;
 	c->scan_budget = FRZ_SCAN_BUDGET(src.size);
-	frz_sha256_init(&c->prefix);
+	frz_sha256_init(&c->sha);
 	*out = c;
 	return FRZ_OK;
 }
@@ -124,8 +125,10 @@ void frz_case_head(const struct frz_case *c, struct frz_case_head *h)
 	*h = c->state.head;
 	h->bytes = c->pos;
 	h->file_bytes = c->src.size;
-	if (h->sealed && !(c->flags & FRZ_CASE_SKIM))
-		frz_sha256_peek(&c->prefix, h->prefix_sha256);
+	if (c->flags & FRZ_CASE_SKIM)
+		return;
+	frz_sha256_peek(&c->sha, h->sha256);
+	memcpy(h->prefix_sha256, c->prefix_sha256, FRZ_HASH_LEN);
 }
 
 /* ---- looking at one block ---- */
@@ -255,7 +258,7 @@ static enum frz_err look_at_seal(struct frz_case *c, const struct frz_case_item 
 
 	if ((c->flags & FRZ_CASE_SKIM) || c->state.head.damages)
 		return FRZ_OK;
-	frz_sha256_peek(&c->prefix, sha);
+	frz_sha256_peek(&c->sha, sha);
 	if (!frz_field_bytes(&it->block, FRZ_K_PREFIX_SHA256, &want, &n) ||
 	    memcmp(want, sha, FRZ_HASH_LEN) != 0)
 		return frz_fault_set(
@@ -311,10 +314,12 @@ static enum frz_err take(struct frz_case *c, const struct frz_case_item *it, con
 
 	if (frz_case_state_apply(&c->state, it) != FRZ_OK)
 		return FRZ_E_NOMEM;
-	if (!c->state.head.sealed && !(c->flags & FRZ_CASE_SKIM)) {
-		frz_sha256_add(&c->prefix, st->block, it->block.total);
+	if (!(c->flags & FRZ_CASE_SKIM)) {
+		if (it->type == FRZ_SEAL)
+			frz_sha256_peek(&c->sha, c->prefix_sha256);
+		frz_sha256_add(&c->sha, st->block, it->block.total);
 		if (it->type == FRZ_SEGMENT)
-			frz_sha256_add(&c->prefix, st->frame, it->segment.frame_len);
+			frz_sha256_add(&c->sha, st->frame, it->segment.frame_len);
 	}
 	c->have_segment = it->type == FRZ_SEGMENT;
 	if (c->have_segment) {

@@ -96,6 +96,7 @@ struct frz_case_head {
 	uint8_t link[FRZ_HASH_LEN];     /* of the last whole block: the chain head */
 	uint8_t seal_link[FRZ_HASH_LEN];        /* what frec printed at the end; when sealed */
 	uint8_t prefix_sha256[FRZ_HASH_LEN];    /* of the file up to the SEAL; when sealed, not skimmed */
+	uint8_t sha256[FRZ_HASH_LEN];           /* of the first `bytes` bytes; not skimmed, no damage */
 	uint64_t prefix_bytes;          /* when sealed */
 	uint64_t blocks, segments, ticks, recoveries, custodies;
 	uint64_t events, lost;
