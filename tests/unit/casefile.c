@@ -431,6 +431,54 @@ static void skimmed_damage(void)
 	cb_release(&b);
 }
 
+/* Changes the first byte of a field of the last block, and makes its link right again. */
+static void forge_field(enum frz_key key)
+{
+	uint8_t *blk = b.file.p + b.block_at[b.blocks - 1];
+	size_t total = 0, at = FRZ_HEAD_LEN;
+	struct frz_sha256 h;
+
+	frz_block_size(blk, 8, &total);
+	while (frz_get16(blk + at) != key)
+		at += FRZ_FIELD_HEAD + frz_get32(blk + at + 4);
+	blk[at + FRZ_FIELD_HEAD] ^= 1;
+	frz_sha256_init(&h);
+	frz_sha256_add(&h, FRZ_LINK_DOMAIN, sizeof(FRZ_LINK_DOMAIN));
+	frz_sha256_add(&h, blk, total - FRZ_HASH_LEN);
+	frz_sha256_peek(&h, blk + total - FRZ_HASH_LEN);
+}
+
+static void forged_content(void)
+{
+	static const struct {
+		enum frz_key key;
+		const char *name, *what;
+	} rows[] = {
+		{ FRZ_K_RAW_SHA256, "a segment whose content has another hash", "content" },
+		{ FRZ_K_RAW_BYTES, "a segment whose content has another size", "size" },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct frz_case_item it;
+		struct frz_fault fault;
+		struct frz_case *c;
+		uint8_t *raw;
+		unsigned n = 0;
+
+		begin();
+		forge_field(rows[i].key);
+		frz_case_open_memory(b.file.p, b.file.len, 0, &c, &fault);
+		while (frz_case_next(c, &it, &fault) == FRZ_OK)
+			if (++n == 4)
+				break;
+		ok(n == 4 && frz_case_raw(c, &raw, &fault) == FRZ_E_CORRUPT && !raw &&
+			   fault.block == 3 && strstr(fault.what, rows[i].what),
+		   "%s: %s", rows[i].name, fault.what);
+		frz_case_close(c);
+		cb_release(&b);
+	}
+}
+
 /* ---- past damage ---- */
 
 struct damage_row {
@@ -525,6 +573,7 @@ int main(void)
 	forged();
 	on_disk();
 	skimmed_damage();
+	forged_content();
 	past_damage();
 	missing_parts();
 	return tap_done();

@@ -251,6 +251,8 @@ static void hostile_planes(void)
 		{ "a good one", 1, 1, NOTE, ZERO, "\0", "\0", 1, 1, 2, 4, 1, 1, true, true },
 		{ "a time for no record", 1, 0, "", "", "", ZERO, "\0", "\0", 0, 0, 0, 4, 1, 1,
 		  true, false },
+		{ "a low byte of a time for no record", 1, 0, "", "", "", ZERO, "", "", 0, 0, 0, 4,
+		  0, 0, true, false },
 		{ "a record without a time", 0, 1, NOTE, "", "", "", 1, 1, 2, 0, 0, 0, true,
 		  false },
 		{ "a time in G only", 1, 1, NOTE, ZERO, "\0", "", 1, 1, 2, 4, 1, 0, true, false },
