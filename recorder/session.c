@@ -267,7 +267,8 @@ static int run(struct session *s, char **argv)
 		return -1;
 	}
 	if (o->command) {
-		if (!o->no_seccomp)
+		/* children that are let go could not live behind it: without a tracer it fails their calls */
+		if (!o->no_seccomp && !o->no_follow)
 			s->filter = filter_new(o->record);
 		if (engine_launch(s->engine, file, o->command, filter_program(s->filter), s->err, sizeof(s->err)) < 0)
 			return -1;
