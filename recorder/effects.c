@@ -207,8 +207,10 @@ static void mark_signs(struct tracee *t)
 		if (!path || path->len < 13)
 			break;
 		s = (const char *)t->bytes + path->off;
-		if (!memcmp(s, "/proc/", 6) && !memcmp(s + path->len - 7, "/status", 7))
+		if (!memcmp(s, "/proc/", 6) && !memcmp(s + path->len - 7, "/status", 7)) {
 			item_text(t, FRZ_A_SIGN, FRZ_SLOT_NONE, "may read TracerPid");
+			t->looks = true;        /* Cpus_allowed stands there, too */
+		}
 		break;
 	default:
 		break;

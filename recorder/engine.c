@@ -238,6 +238,10 @@ static void syscall_stop(struct engine *e, struct tracee *t, bool seccomp, uint6
 	for (unsigned i = 0; i < 6; i++)
 		args[i] = info.entry.args[i];
 	CALL(e, entry, t, abi, (uint32_t)nr, args, now);
+	if (t->looks) {
+		t->looks = false;
+		placement_before_look(e->cfg.placement, t->tid, &t->place);
+	}
 	switch (t->call.ent ? t->call.ent->effect : FRZ_FX_NONE) {
 	case FRZ_FX_AFFINITY:
 		placement_before_look(e->cfg.placement, t->tid, &t->place);

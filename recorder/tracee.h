@@ -75,6 +75,7 @@ struct tracee {
 	bool prelude;                   /* launched, before its own execve: not recorded */
 	uint64_t exec_rchar, exec_wchar;        /* counters read before the execve under way */
 	bool leave;                     /* --no-follow: detach at its next stop */
+	bool looks;                     /* the call under way may show it its CPU mask */
 	uint32_t segment;               /* declared last in */
 	struct pending call;
 	struct item *items;             /* of the pending call */
