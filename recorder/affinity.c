@@ -238,8 +238,9 @@ void affinity_to_restore(pid_t tid, const cpu_set_t *old, cpu_set_t *out)
 	char buf[4096];
 
 	*out = *old;
-	if (!cpuset_of(tid, &all) && !(read_file("/sys/devices/system/cpu/online", buf, sizeof(buf)) > 0 &&
-	                               parse_list(buf, &all)))
+	if (!cpuset_of(tid, &all) &&
+	    !(read_file("/sys/devices/system/cpu/online", buf, sizeof(buf)) > 0 &&
+	      parse_list(buf, &all)))
 		return;
 	if (CPU_EQUAL(old, &all))
 		memset(out, 0xff, sizeof(*out));

@@ -100,7 +100,8 @@ struct guardian_pin *guardian_take(struct guardian *g, pid_t tid, int cpu, const
 	struct affinity_stat st, process;
 	pid_t tgid;
 
-	if (!affinity_stat(tid, &st) || !affinity_tgid(tid, &tgid) || !affinity_stat(tgid, &process))
+	if (!affinity_stat(tid, &st) || !affinity_tgid(tid, &tgid) ||
+	    !affinity_stat(tgid, &process))
 		return NULL;
 	for (unsigned i = 0; i < GUARDIAN_PINS; i++) {
 		struct guardian_pin *pin = &g->area->pin[i];
@@ -218,8 +219,8 @@ struct guardian *guardian_new(struct guardian_area *area)
 	if (g->end_fd < 0)
 		goto fail;
 	if (!area) {
-		void *m = mmap(NULL, sizeof(*area), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
-		               -1, 0);
+		void *m = mmap(NULL, sizeof(*area), PROT_READ | PROT_WRITE,
+		               MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
 		if (m == MAP_FAILED)
 			goto fail;

@@ -42,8 +42,9 @@ struct guardian;
 /* area: in a MAP_SHARED mapping that outlives the guardian's user, or NULL: one is made. NULL with
  * errno when a process cannot be made. Call it when no child can report to waitpid by pid. */
 struct guardian *guardian_new(struct guardian_area *area);
-/* NULL when all places are taken or there is no such thread. The caller sets the mask afterwards. */
-struct guardian_pin *guardian_take(struct guardian *g, pid_t tid, int cpu, const cpu_set_t *restore);
+/* NULL: all places are taken, or there is no such thread. The caller sets the mask afterwards. */
+struct guardian_pin *guardian_take(struct guardian *g, pid_t tid, int cpu,
+                                   const cpu_set_t *restore);
 void guardian_give_back(struct guardian_pin *pin);
 /* Ends the process. Pins still taken are left to nobody. */
 void guardian_free(struct guardian *g);

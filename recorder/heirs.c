@@ -2,8 +2,8 @@
  * heirs.c - looks through /proc for what a process has brought forth since a moment.
  *
  * Most processes are older than that moment, and one read of /proc/PID/stat tells. Only for
- * the others is the line of parents followed upwards. A child whose parent has died meanwhile belongs
- * to init and is not found.
+ * the others is the line of parents followed upwards. A child whose parent has died meanwhile
+ * belongs to init and is not found.
  */
 #include "heirs.h"
 
@@ -112,7 +112,8 @@ static void process(const struct search *s, pid_t pid)
 	struct affinity_stat st;
 	char path[32];
 
-	if (!affinity_stat(pid, &st) || st.start_ticks < s->since || !descends(pid, st.ppid, s->pid))
+	if (!affinity_stat(pid, &st) || st.start_ticks < s->since ||
+	    !descends(pid, st.ppid, s->pid))
 		return;
 	task_path(pid, path);
 	each_number(path, s, thread);

@@ -32,7 +32,8 @@ void pins_release(struct pins *s)
 	s->guardian = NULL;
 }
 
-static void tell(const struct pins *s, pid_t tid, bool set, const cpu_set_t *from, const cpu_set_t *to)
+static void tell(const struct pins *s, pid_t tid, bool set, const cpu_set_t *from,
+                 const cpu_set_t *to)
 {
 	char a[AFFINITY_HEX_MAX], b[AFFINITY_HEX_MAX];
 
@@ -179,6 +180,7 @@ void pins_born(struct pins *s, const struct pin *parent, pid_t tid)
 {
 	cpu_set_t mask;
 
-	if (affinity_get(tid, &mask) && affinity_is_one(&mask, s->cpu) && affinity_set(tid, &parent->restore))
+	if (affinity_get(tid, &mask) && affinity_is_one(&mask, s->cpu) &&
+	    affinity_set(tid, &parent->restore))
 		tell(s, tid, false, &s->one, &parent->old);
 }

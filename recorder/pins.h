@@ -18,7 +18,7 @@
 struct pin {
 	struct placement_thread *thread;
 	pid_t tid;
-	uint32_t stops;                 /* free for the policy: of the thread, when last looked at */
+	uint32_t stops;                 /* for the policy: of the thread, when last looked at */
 	uint64_t cpu_ns;                /* likewise, its time on a CPU */
 	unsigned cold;                  /* likewise */
 	cpu_set_t old, restore;

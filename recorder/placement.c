@@ -2,10 +2,10 @@
  * placement.c - which threads share a CPU with the tracer, from when until when (contract in
  * placement.h; waiting is in stopwait.c, setting masks in pins.c).
  *
- * - A thread is hot when WINDOW stops took at most HOT_NS. Then its CPU time per stop is measured over
- *   one more window. A thread alone is pinned unless it computes and others wait for the tracer;
- *   of several, only those that do little between stops: on one CPU they would wait for each
- *   other. A pin is also a trial, for only on the tracer's CPU does a stop cost a thread no
+ * - A thread is hot when WINDOW stops took at most HOT_NS. Then its CPU time per stop is measured
+ *   over one more window. A thread alone is pinned unless it computes and others wait for the
+ *   tracer; of several, only those that do little between stops: on one CPU they would wait for
+ *   each other. A pin is also a trial, for only on the tracer's CPU does a stop cost a thread no
  *   wake-up of another CPU, and its CPU time tells what it does by itself.
  * - Every TICK_NS each pinned thread is looked at again: cold or computing ones get their mask
  *   back. The clock of that is the stops themselves; a timer only helps out when none come.
@@ -30,12 +30,15 @@
 #define COLD_TICKS      3u
 #define TICK_NS         10000000u
 #define IDLE_TICK_NS    25000000        /* of the timer */
-#define ALONE_NS        100000u         /* CPU time per stop of the only pinned thread, others stop, too */
-#define TOGETHER_NS     12000u          /* of each of several */
-#define AWAY_NS         15000u          /* that a stop costs a thread on another CPU: it wakes the tracer */
-#define RETRY_NS        200000000u      /* until a thread that computes is tried again; doubles each time */
+/* CPU time per stop: of the only pinned thread, when others stop as well; of each of several;
+ * and what a stop costs a thread on another CPU, which has to wake the tracer */
+#define ALONE_NS        100000u
+#define TOGETHER_NS     12000u
+#define AWAY_NS         15000u
+/* not pinned again: after it turned out to compute, after it asked; doubles each time */
+#define RETRY_NS        200000000u
 #define RETRY_DOUBLINGS 4u
-#define ASK_NS          100000000u      /* unpinned after it asked; doubles each time */
+#define ASK_NS          100000000u
 #define ASK_DOUBLINGS   7u
 #define EMBARGO_NS      20000000u       /* nobody is pinned while somebody looks */
 #define SPIN_HOT_NS     5000000u
@@ -195,8 +198,8 @@ static void unpin_all(struct placement *p)
 
 /* CPU time per stop that a pinned thread may take. One beside another that is hot and free is
  * not alone either: the tracer would be away from that one, on a busy CPU. */
-static uint64_t cpu_limit(const struct placement *p, const struct placement_thread *t, unsigned pinned,
-                          uint64_t now)
+static uint64_t cpu_limit(const struct placement *p, const struct placement_thread *t,
+                          unsigned pinned, uint64_t now)
 {
 	if (pinned > 1 || (now < p->free_until_ns && p->free_one != t))
 		return TOGETHER_NS;
@@ -346,7 +349,8 @@ void placement_stop(struct placement *p, pid_t tid, struct placement_thread *t, 
 	if (p->mode == PLACE_COLOCATE) {
 		if (t->state & SKIP_STOP)
 			t->state &= (uint8_t)~SKIP_STOP;
-		else if (!(t->state & NEVER) && now_ns >= p->embargo_ns && now_ns >= t->not_before_ns)
+		else if (!(t->state & NEVER) && now_ns >= p->embargo_ns &&
+		         now_ns >= t->not_before_ns)
 			pin(p, tid, t, now_ns);
 	} else if (p->mode == PLACE_AUTO && t->stops >= WINDOW) {
 		window_over(p, tid, t, now_ns);

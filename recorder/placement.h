@@ -20,10 +20,11 @@
 
 struct placement;
 
-/* Called when a thread's mask was changed (set true) or put back; masks as hex text (affinity.h). Runs in
- * the tracer thread, for a tracee that need not be stopped: out of placement_stop,
- * placement_before_look (any pinned thread), placement_pause, placement_leave and placement_wait. */
-typedef void placement_observer(void *arg, pid_t tid, bool set, const char *old_mask, const char *new_mask);
+/* Called when a thread's mask was changed (set true) or put back; masks as hex text (affinity.h).
+ * Runs in the tracer thread, for a tracee that need not be stopped: out of placement_stop,
+ * placement_before_look (any pinned thread), placement_pause, placement_leave, placement_wait. */
+typedef void placement_observer(void *arg, pid_t tid, bool set, const char *old_mask,
+                                const char *new_mask);
 
 /* Call before tracing and from the tracer thread, and before threads are made that do not block all
  * signals (it blocks SIGCHLD). Forks the guardian unless mode is NONE or SPIN. NULL with
@@ -54,20 +55,21 @@ struct placement_thread {
 	void *pinned;
 };
 
-/* At each syscall stop of tid, after the record was made and before the restart; now_ns: CLOCK_MONOTONIC.
- * Cheap (a few ns when nothing changes). Decides hot and cold. */
+/* At each syscall stop of tid, after the record was made and before the restart; now_ns:
+ * CLOCK_MONOTONIC. Cheap (a few ns when nothing changes). Decides hot and cold. */
 void placement_stop(struct placement *p, pid_t tid, struct placement_thread *t, uint64_t now_ns);
 /* At the entry of a call that looks at or sets a mask or CPU (FRZ_FX_AFFINITY): puts back first the
  * thread's own mask and that of all others, for it may ask about any of them. */
 void placement_before_look(struct placement *p, pid_t tid, struct placement_thread *t);
-/* At the entry of fork, vfork, clone, clone3, execve, execveat (FRZ_FX_CLONE, FRZ_FX_EXEC): puts the
- * thread's own mask back, so that a child is born with it, traced or not, whoever dies meanwhile.
- * The thread may be pinned again at a later stop. */
+/* At the entry of fork, vfork, clone, clone3, execve, execveat (FRZ_FX_CLONE, FRZ_FX_EXEC): puts
+ * the thread's own mask back, so that a child is born with it, traced or not, whoever dies
+ * meanwhile. The thread may be pinned again at a later stop. */
 void placement_pause(struct placement *p, pid_t tid, struct placement_thread *t);
 /* At the first stop of a new tracee, with its parent: should it have the parent's pin
  * after all, it gets the parent's own mask. */
-void placement_born(struct placement *p, pid_t tid, struct placement_thread *t, struct placement_thread *parent);
-/* Detached or gone; may be called twice. gone: it no longer exists, there is nothing to put back. */
+void placement_born(struct placement *p, pid_t tid, struct placement_thread *t,
+                    struct placement_thread *parent);
+/* Detached or gone; may be called twice. gone: it no longer exists, nothing is to be put back. */
 void placement_leave(struct placement *p, pid_t tid, struct placement_thread *t, bool gone);
 /* Puts everything back, ends the guardian. */
 void placement_free(struct placement *p);

@@ -9,8 +9,8 @@
  * - sleep: waitpid(-1), nobody pinned. spin: waitpid with WNOHANG, nobody pinned.
  *   spin-pinned: the same, tracer on CPU N and tracees on the next one the tracer may use.
  *   colocate: waitpid(-1), tracer and all tracees on CPU N (default: the highest allowed).
- * - How it waits: any is waitpid(-1); nocldstop the same without SIGCHLD for stops; siginfo takes the
- *   thread's id from SIGCHLD and waits for that one, and for any when none came for 10 ms.
+ * - How it waits: any is waitpid(-1); nocldstop the same without SIGCHLD for stops; siginfo takes
+ *   the thread's id from SIGCHLD and waits for that one, and for any when none came for 10 ms.
  * - Ends when no tracee is left, or on SIGINT, SIGTERM or --seconds by detaching. Masks
  *   of attached threads are put back; born threads get the mask of the first one.
  * - The result is one line on stderr, key=value; the exit status is the command's.
@@ -31,9 +31,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define OPTIONS                                                                                   \
-	(PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK |   \
-	 PTRACE_O_TRACEEXEC)
+#define OPTIONS (PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK | \
+		 PTRACE_O_TRACEVFORK | PTRACE_O_TRACEEXEC)
 #define SIGTRAP_SYSCALL (SIGTRAP | 0x80)
 
 enum mode { SLEEP, SPIN, SPIN_PINNED, COLOCATE };
@@ -86,7 +85,8 @@ static uint64_t now_ns(void)
 /* The signal may land between the check of stop_asked and the wait: keep sending. */
 static void rearm(long first_s)
 {
-	struct itimerval it = { .it_interval = { 0, 20000 }, .it_value = { first_s, first_s ? 0 : 20000 } };
+	struct itimerval it = { .it_interval = { 0, 20000 },
+		                .it_value = { first_s, first_s ? 0 : 20000 } };
 
 	setitimer(ITIMER_REAL, &it, NULL);
 }
@@ -183,9 +183,11 @@ static void seize_process(pid_t pid)
 
 static void choose_waiting(enum waiting how)
 {
-	struct sigaction sa = { .sa_handler = SIG_DFL, .sa_flags = how == NOCLDSTOP ? SA_NOCLDSTOP : 0 };
+	struct sigaction sa = { .sa_handler = SIG_DFL };
 	sigset_t chld;
 
+	if (how == NOCLDSTOP)
+		sa.sa_flags = SA_NOCLDSTOP;
 	sigaction(SIGCHLD, &sa, NULL);
 	sigemptyset(&chld);
 	sigaddset(&chld, SIGCHLD);
@@ -279,7 +281,8 @@ static void note_birth(pid_t tid, int event)
 {
 	unsigned long msg;
 
-	if (event != PTRACE_EVENT_CLONE && event != PTRACE_EVENT_FORK && event != PTRACE_EVENT_VFORK)
+	if (event != PTRACE_EVENT_CLONE && event != PTRACE_EVENT_FORK &&
+	    event != PTRACE_EVENT_VFORK)
 		return;
 	if (request(PTRACE_GETEVENTMSG, tid, 0, (unsigned long)&msg) == 0)
 		thread_add((pid_t)msg);
@@ -306,7 +309,8 @@ static void handle_stop(pid_t tid, int status)
 		if (event == PTRACE_EVENT_EXEC) {
 			unsigned long old;
 
-			if (request(PTRACE_GETEVENTMSG, tid, 0, (unsigned long)&old) == 0 && (pid_t)old != tid)
+			if (request(PTRACE_GETEVENTMSG, tid, 0, (unsigned long)&old) == 0 &&
+			    (pid_t)old != tid)
 				thread_remove((pid_t)old);
 		}
 	}
@@ -440,8 +444,10 @@ int main(int argc, char **argv)
 			return 2;
 	}
 	if ((npids != 0) == (optind < argc)) {
-		fprintf(stderr, "usage: limit [--placement sleep|spin|spin-pinned|colocate] "
-		                "[--wait any|nocldstop|siginfo] [--cpu N] [--seconds N] -p PID | COMMAND...\n");
+		fprintf(stderr,
+		        "usage: limit [--placement sleep|spin|spin-pinned|colocate] "
+		        "[--wait any|nocldstop|siginfo]\n"
+		        "             [--cpu N] [--seconds N] -p PID | COMMAND...\n");
 		return 2;
 	}
 	place();
@@ -450,8 +456,8 @@ int main(int argc, char **argv)
 	if (npids) {
 		sigaction(SIGINT, &sa, NULL);
 	} else {
-		signal(SIGINT, SIG_IGN); /* the command's */
 		command = launch(argv + optind);
+		signal(SIGINT, SIG_IGN); /* the command's */
 	}
 	sigaction(SIGTERM, &sa, NULL);
 	if (seconds > 0)
@@ -465,7 +471,8 @@ int main(int argc, char **argv)
 	end = now_ns();
 	detach_all();
 	fprintf(stderr, "limit placement=%s wait=%s stops=%llu seconds=%.3f us_per_stop=%.3f\n",
-	        mode_names[mode], waiting_names[waiting], (unsigned long long)stops, (double)(end - start) / 1e9,
+	        mode_names[mode], waiting_names[waiting], (unsigned long long)stops,
+	        (double)(end - start) / 1e9,
 	        stops ? (double)(end - start) / 1e3 / (double)stops : 0.0);
 	return result;
 }

@@ -1,14 +1,16 @@
 /*
  * where.c - programs that know on which CPUs they may run: for the tests of placement.
  *
- *   where hot THREADS IDLE     THREADS threads that call as fast as they can, IDLE that sleep; for ever
- *   where looks ROUNDS         calls fast and looks at its own and a sibling's mask and at its CPU
- *                              between; prints "looks N bad M" and ends
- *   where births ROUNDS        calls fast and makes a child and a thread between, all of which
- *                              sleep; prints "born" and sleeps
- *   where time CALLS IDLE      IDLE sleeping threads and one that makes CALLS calls; prints ns per call
+ *   where hot THREADS IDLE   THREADS that call as fast as they can, IDLE that sleep; for ever
+ *   where looks ROUNDS       calls fast and looks at its own and a sibling's mask and at its CPU
+ *                            between; prints "looks N bad M" and ends
+ *   where births ROUNDS      calls fast and makes a child and a thread between, all of which
+ *                            sleep; prints "born" and sleeps
+ *   where time CALLS IDLE    IDLE sleeping threads and one that makes CALLS calls; prints "ns N",
+ *                            per call
  *
- * It takes the mask that it starts with for its own. A line "ready" says that all threads are there.
+ * It takes the mask that it starts with for its own. A line "ready" says that all are there; all
+ * but "hot" then wait for a byte, or the end, of standard input.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -143,7 +145,8 @@ static void timed(long calls)
 	call(1000);
 	start = now_ns();
 	call(calls);
-	snprintf(line, sizeof(line), "ns %llu", (unsigned long long)(now_ns() - start) / (unsigned long long)calls);
+	snprintf(line, sizeof(line), "ns %llu",
+	         (unsigned long long)((now_ns() - start) / (uint64_t)calls));
 	say(line);
 }
 

@@ -252,7 +252,8 @@ static void test_area(void)
 	ok(has_mask(foreign, &other), "what somebody else set stays");
 	ok(has_mask(reused, &one), "another thread with the tid is not touched");
 	r = guardian_restore(area);
-	is_int(r.restored + r.foreign + r.gone + r.failed, 0, "a second time there is nothing to do");
+	is_int(r.restored + r.foreign + r.gone + r.failed, 0,
+	       "a second time there is nothing to do");
 	end(mine);
 	end(foreign);
 	end(reused);

@@ -107,6 +107,12 @@ static bool until(const _Atomic unsigned *n, unsigned at_least, unsigned ms)
 
 /* ---- targets ---- */
 
+static void await_tracer(void)
+{
+	while (!atomic_load(&sh->go))
+		nap_ms(1);
+}
+
 static void *hot_thread(void *arg)
 {
 	(void)arg;
@@ -246,8 +252,7 @@ static void test_sigkill(void)
 
 static void run_brief(void)
 {
-	while (!atomic_load(&sh->go))
-		nap_ms(1);
+	await_tracer();
 	for (int i = 0; i < 20000; i++)
 		syscall(SYS_getppid);
 }
@@ -290,6 +295,7 @@ static void *hot_sibling(void *arg)
 
 static void run_looking(void)
 {
+	await_tracer();
 	more_threads(1, hot_sibling);
 	while (!atomic_load(&sibling))
 		;
@@ -314,8 +320,8 @@ static void test_looks(void)
 	tracer = trace(PLACE_AUTO, target, NULL);
 	ok(until(&sh->done, 1, 20000), "a target that looks at its masks runs to its end");
 	ok(sh->sets > 0, "it was pinned between looks (%u times)", sh->sets);
-	ok(sh->looks > 0 && sh->bad_looks == 0, "%u looks, at itself and its sibling: its own mask always",
-	   sh->looks);
+	ok(sh->looks > 0 && sh->bad_looks == 0,
+	   "%u looks, at itself and its sibling: its own mask always", sh->looks);
 	leave(tracer);
 	end(target);
 }
@@ -333,6 +339,7 @@ static void *brief_thread(void *arg)
 
 static void run_births(void)
 {
+	await_tracer();
 	for (int i = 0; i < 10; i++) {
 		pid_t pid;
 
@@ -377,7 +384,8 @@ static void test_births(void)
 	sh_reset();
 	target = start(run_births, NULL);
 	tracer = trace(PLACE_AUTO, target, NULL);
-	ok(until(&sh->done, 1, 20000) && until(&sh->nchildren, 20, 2000), "a hot target makes 20 children");
+	ok(until(&sh->done, 1, 20000) && until(&sh->nchildren, 20, 2000),
+	   "a hot target makes 20 children");
 	ok(sh->sets > 0, "it was pinned between births (%u times)", sh->sets);
 	is_int(children_with(&all), 20, "each has the mask of its parent, not the pin");
 	leave(tracer);
@@ -421,7 +429,8 @@ static void test_restricted(void)
 	sh_reset();
 	target = start(run_hot, &one);
 	tracer = trace(PLACE_AUTO, target, &other);
-	ok(!until(&sh->sets, 1, 200), "a target on one CPU, the tracer on another: nothing is pinned");
+	ok(!until(&sh->sets, 1, 200),
+	   "a target on one CPU, the tracer on another: nothing is pinned");
 	ok(leave(tracer) == 0 && masks_are(target, &one), "its mask is as before");
 	end(target);
 
@@ -448,7 +457,8 @@ static void test_foreign(void)
 	affinity_one(CPU_ISSET((size_t)first_cpu, &now) ? second_cpu : first_cpu, &theirs);
 	affinity_set(target, &theirs);
 	leave(tracer);
-	ok(affinity_get(target, &now) && CPU_EQUAL(&now, &theirs), "a mask set by somebody else meanwhile stays");
+	ok(affinity_get(target, &now) && CPU_EQUAL(&now, &theirs),
+	   "a mask set by somebody else meanwhile stays");
 	end(target);
 }
 
@@ -456,6 +466,7 @@ static void run_realtime(void)
 {
 	struct sched_param sp = { .sched_priority = 1 };
 
+	await_tracer();
 	if (sched_setscheduler(0, SCHED_FIFO, &sp) != 0)
 		atomic_store(&sh->done, 2);
 	for (int i = 0; i < 20000; i++)
@@ -485,8 +496,7 @@ static void test_realtime(void)
 
 static void run_then_idle(void)
 {
-	while (!atomic_load(&sh->go))
-		nap_ms(1);
+	await_tracer();
 	for (int i = 0; i < 3000; i++)
 		syscall(SYS_getppid);
 	atomic_store(&sh->done, 1);
@@ -536,7 +546,8 @@ static void test_computing(void)
 	for (; looks < 100; looks++, nap_ms(3))
 		together += atomic_load(&sh->sets) >= atomic_load(&sh->restores) + 2;
 	diag("%u set, %u restored", sh->sets, sh->restores);
-	ok(together < 20, "threads that compute are not held on one CPU (%u of %u looks)", together, looks);
+	ok(together < 20, "threads that compute are not held on one CPU (%u of %u looks)",
+	   together, looks);
 	leave(tracer);
 	ok(masks_are(target, &all), "their masks after that are those before");
 	end(target);
@@ -588,7 +599,8 @@ static void test_cost(void)
 
 	diag("one hot thread, us per stop: %.2f of 1, %.2f of 100, %.2f of 1,000 traced",
 	     one / 1000, hundred / 1000, thousand / 1000);
-	ok(thousand < 2 * one, "a stop with 1,000 tracees costs %.2f times one with 1", thousand / one);
+	ok(thousand < 2 * one, "a stop with 1,000 tracees costs %.2f times one with 1",
+	   thousand / one);
 }
 
 #define TURNS 60
@@ -630,8 +642,8 @@ static void test_none_lost(enum placement_mode mode, const char *name)
 	target = start(run_turns, NULL);
 	nap_ms(50);
 	tracer = trace(mode, target, NULL);
-	ok(until(&sh->done, 20, 30000), "%s: 20 of 221 threads get through %u turns beside a hot one", name,
-	   TURNS);
+	ok(until(&sh->done, 20, 30000),
+	   "%s: 20 of 221 threads get through %u turns beside a hot one", name, TURNS);
 	diag("%s: the longest turn of 1 ms took %.1f ms", name, (double)sh->worst_ns / 1e6);
 	ok(sh->worst_ns < 1000000000, "%s: none waited for a second", name);
 	leave(tracer);
