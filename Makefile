@@ -245,6 +245,22 @@ TARGETS = \
 	tree \
 	uring \
 
+# tests/hazards/NAME.c: one program of many targets, each of which fails when traced wrongly
+HAZARDS = \
+	clone \
+	ends \
+	exec \
+	main \
+	procs \
+	seccomp \
+	siginfo \
+	signals \
+	sleeps \
+	stops \
+	surroundings \
+	threads \
+	waits \
+
 # tests/fuzz/NAME.c: LLVMFuzzerTestOneInput over libcommon; tests/fuzz/main.c replays a corpus
 FUZZERS = \
 	block \
@@ -260,6 +276,7 @@ SCRIPT_TESTS = \
 	tests/arch.t \
 	tests/e2e/placement.t \
 	tests/fuzz/replay.t \
+	tests/hazards/run.t \
 	tests/golden/golden.t \
 	tests/e2e/account.t \
 	tests/e2e/bad-input.t \
@@ -349,6 +366,7 @@ TAMPER_BIN   = $(patsubst %,$(BUILD)/tamper/%,$(TAMPER))
 HELPER_BIN   = $(patsubst %,$(BUILD)/%,$(HELPERS))
 TARGET_BIN   = $(patsubst %,$(BUILD)/targets/%,$(TARGETS))
 FUZZ_BIN     = $(patsubst %,$(BUILD)/fuzz/%,$(FUZZERS))
+HAZARD_BIN   = $(patsubst %,$(BUILD)/hazards/%,hazards $(if $(filter x86_64,$(shell uname -m)),i386 x32))
 BENCH_BIN    = $(patsubst %,$(BUILD)/bench/%,$(BENCH))
 PROGRAMS     = $(if $(filter recorder/main.c,$(RECORDER_SRC)),$(BUILD)/frec) \
                $(if $(filter analyzer/main.c,$(ANALYZER_SRC)),$(BUILD)/fanalyze)
@@ -417,6 +435,16 @@ $(TAMPER_BIN) $(HELPER_BIN): $(BUILD)/%: $(BUILD)/obj/tests/%.o $(BUILD)/libcomm
 $(TARGET_BIN): $(BUILD)/targets/%: tests/targets/%.c $(BUILD)/flags
 	$(call say,CC,$<)mkdir -p $(@D) && $(CC) -std=gnu11 -D_GNU_SOURCE= -O1 -g $(WARN) -pthread -MMD -MP -MF $@.d -o $@ $<
 
+$(BUILD)/hazards/hazards: $(patsubst %,tests/hazards/%.c,$(HAZARDS)) tests/hazards/hazard.h $(BUILD)/flags
+	$(call say,CC,tests/hazards)mkdir -p $(@D) && $(CC) -std=gnu11 -D_GNU_SOURCE= -O1 -g $(WARN) -pthread -o $@ $(filter %.c,$^)
+# Freestanding: the compiler can do it without a library for that ABI.
+other = $(call say,CC,$<)mkdir -p $(@D) && $(CC) -m$(1) -O1 $(WARN) -Wno-missing-prototypes -ffreestanding \
+	-fno-stack-protector -fcf-protection=none -fno-pie -nostdlib -static -o $@ $<
+$(BUILD)/hazards/i386: tests/hazards/other.c $(BUILD)/flags
+	$(call other,32)
+$(BUILD)/hazards/x32: tests/hazards/other.c $(BUILD)/flags
+	$(call other,x32)
+
 $(BENCH_BIN): $(BUILD)/bench/%: tests/bench/%.c $(BUILD)/flags
 	$(call say,CC,$<)mkdir -p $(@D) && $(CC) -std=gnu11 -D_GNU_SOURCE= -O2 $(WARN) -pthread -MMD -MP -MF $@.d -o $@ $< $(SQLITE_LIBS)
 
@@ -424,7 +452,7 @@ $(BENCH_BIN): $(BUILD)/bench/%: tests/bench/%.c $(BUILD)/flags
 $(FUZZ_BIN): $(BUILD)/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(if $(FUZZER),,$(BUILD)/obj/tests/fuzz/main.o) $(BUILD)/libcommon.a
 	$(call link) $(if $(FUZZER),-fsanitize=fuzzer) $(COMMON_LIBS) $(LDLIBS)
 
-check-programs: all $(UNIT_BIN) $(TAMPER_BIN) $(HELPER_BIN) $(TARGET_BIN) $(FUZZ_BIN)
+check-programs: all $(UNIT_BIN) $(TAMPER_BIN) $(HELPER_BIN) $(TARGET_BIN) $(HAZARD_BIN) $(FUZZ_BIN)
 
 # A relative BUILD is made absolute, because tests change directory.
 test_env = BUILD='$(abspath $(BUILD))' FREC='$(abspath $(BUILD))/frec' \
