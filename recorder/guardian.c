@@ -18,6 +18,7 @@
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "affinity.h"
@@ -44,28 +45,35 @@ static void restore_heir(void *arg, pid_t tid)
 		h->restored++;
 }
 
-/* Until a pass finds none: while it looked, one with the pin may have made another. */
-static unsigned restore_heirs(const struct guardian_pin *pin)
+/* Of the process that the pin belongs to, since its first pin. Until a look finds none: while it
+ * looked, one with the pin may have made another. */
+static unsigned restore_heirs(const struct guardian_area *area, const bool *had, unsigned of)
 {
+	const struct guardian_pin *pin = &area->pin[of];
 	struct heirs h = { pin, 0 };
 	struct affinity_stat st;
+	uint64_t since = pin->pinned_ticks;
 	unsigned before;
 
+	for (unsigned i = 0; i < GUARDIAN_PINS; i++) {
+		if (!had[i] || area->pin[i].tgid != pin->tgid)
+			continue;
+		if (i < of)
+			return 0;       /* looked after with that one */
+		if (area->pin[i].pinned_ticks < since)
+			since = area->pin[i].pinned_ticks;
+	}
 	if (!affinity_stat(pin->tgid, &st) || st.start_ticks != pin->tgid_start_ticks)
 		return 0;
 	do {
 		before = h.restored;
-		heirs_each(pin->tgid, pin->pinned_ticks, restore_heir, &h);
+		heirs_each(pin->tgid, since, restore_heir, &h);
 	} while (h.restored != before);
 	return h.restored;
 }
 
-struct guardian_result guardian_restore(struct guardian_area *area)
+static void restore_pinned(struct guardian_area *area, bool *had, struct guardian_result *r)
 {
-	struct guardian_result r = { 0 };
-	bool had[GUARDIAN_PINS] = { false };
-
-	/* first all of those that were pinned, so that they make no more heirs */
 	for (unsigned i = 0; i < GUARDIAN_PINS; i++) {
 		struct guardian_pin *pin = &area->pin[i];
 		struct affinity_stat st;
@@ -75,23 +83,42 @@ struct guardian_result guardian_restore(struct guardian_area *area)
 		if (!had[i])
 			continue;
 		if (!affinity_stat(pin->tid, &st) || st.start_ticks != pin->start_ticks ||
-		    !affinity_get(pin->tid, &now))
-			r.gone++;
-		else if (!affinity_is_one(&now, pin->cpu))
-			r.foreign++;
-		else if (affinity_set(pin->tid, &pin->restore))
-			r.restored++;
-		else if (errno == ESRCH)
-			r.gone++;
-		else
-			r.failed++, had[i] = false;
+		    !affinity_get(pin->tid, &now)) {
+			r->gone++;
+		} else if (!affinity_is_one(&now, pin->cpu)) {
+			r->foreign++;
+		} else if (affinity_set(pin->tid, &pin->restore)) {
+			r->restored++;
+		} else if (errno == ESRCH) {
+			r->gone++;
+		} else {
+			r->failed++;
+			had[i] = false;
+		}
 	}
-	for (unsigned i = 0; i < GUARDIAN_PINS; i++) {
-		if (!had[i])
-			continue;
-		r.heirs += restore_heirs(&area->pin[i]);
-		guardian_give_back(&area->pin[i]);
+}
+
+struct guardian_result guardian_restore(struct guardian_area *area)
+{
+	/* a child whose fork had copied the mask when its parent got its own back may not be in
+	 * /proc yet: look again a little later */
+	static const long pauses_ns[] = { 10000000, 100000000 };
+	struct guardian_result r = { 0 };
+	bool had[GUARDIAN_PINS];
+	unsigned pinned;
+
+	restore_pinned(area, had, &r);
+	pinned = r.restored + r.foreign + r.gone;
+	for (unsigned pass = 0; pinned && pass <= sizeof(pauses_ns) / sizeof(*pauses_ns); pass++) {
+		if (pass > 0)
+			nanosleep(&(struct timespec){ 0, pauses_ns[pass - 1] }, NULL);
+		for (unsigned i = 0; i < GUARDIAN_PINS; i++)
+			if (had[i])
+				r.heirs += restore_heirs(area, had, i);
 	}
+	for (unsigned i = 0; i < GUARDIAN_PINS; i++)
+		if (had[i])
+			guardian_give_back(&area->pin[i]);
 	return r;
 }
 

@@ -57,7 +57,8 @@ struct guardian_result {
 	unsigned heirs;                 /* born with the pin, and restored */
 };
 
-/* For recovery and the guardian itself; pins that failed stay taken. Allocates nothing. */
+/* For recovery and the guardian itself; pins that failed stay taken. Allocates nothing; takes about
+ * 0.1 s when anything was pinned. */
 struct guardian_result guardian_restore(struct guardian_area *area);
 
 #endif

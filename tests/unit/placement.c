@@ -408,7 +408,8 @@ static void test_births_sigkill(void)
 		end(tracer);
 		masks_become(target, &all);
 		until(&sh->nchildren, 20, 5000);
-		nap_ms(20);
+		for (int j = 0; j < 200 && children_with(&all) < sh->nchildren; j++)
+			nap_ms(10);
 		born += sh->nchildren;
 		good += children_with(&all);
 		end_children();
