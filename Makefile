@@ -67,6 +67,7 @@ COMMON_SRC = \
 	common/statement.c \
 	common/sysent.c \
 	common/text.c \
+	common/unfinished.c \
 
 RECORDER_SRC = \
 	recorder/main.c \
@@ -116,6 +117,7 @@ RECORDER_SRC = \
 
 ANALYZER_SRC = \
 	analyzer/aggregate.c \
+	analyzer/anchors.c \
 	analyzer/caseinfo.c \
 	analyzer/db.c \
 	analyzer/effects.c \
@@ -135,6 +137,7 @@ ANALYZER_SRC = \
 	analyzer/query.c \
 	analyzer/report.c \
 	analyzer/rows.c \
+	analyzer/sshsig.c \
 	analyzer/summary.c \
 	analyzer/table.c \
 	analyzer/verify.c \
@@ -197,6 +200,7 @@ SQL = \
 # tests/unit/NAME.c, by what they link: libcommon; that and recorder/; that and analyzer/
 UNIT_COMMON = \
 	tailfile \
+	unfinished \
 	bytes \
 	block \
 	segment \
@@ -302,6 +306,7 @@ BENCH = \
 	threads \
 
 MAN1 = \
+	docs/fanalyze.1 \
 	docs/frec.1 \
 
 MAN5 = \
