@@ -284,6 +284,7 @@ SCRIPT_TESTS = \
 	tests/hazards/run.t \
 	tests/golden/golden.t \
 	tests/e2e/account.t \
+	tests/e2e/differential.t \
 	tests/e2e/bad-input.t \
 	tests/e2e/verify.t \
 	tests/e2e/frec-manual.t \
