@@ -14,7 +14,7 @@
 
 static int run_verify(const struct options *o)
 {
-	struct verify_anchor anchor = { .from = "--expect-head" };
+	struct anchors anchor;
 	struct verify_options v = { .path = o->case_path, .json = o->format == OUTPUT_JSON || o->format == OUTPUT_JSONL,
 				    .require = o->require };
 	struct output out;
@@ -23,7 +23,8 @@ static int run_verify(const struct options *o)
 	if (o->format == OUTPUT_CSV)
 		return complain(VERIFY_USAGE, "--verify writes text or json, not csv");
 	if (o->expect_head) {
-		verify_parse_head(o->expect_head, anchor.link);
+		if (!anchors_head(&anchor, o->expect_head))
+			return complain(VERIFY_USAGE, "out of memory");
 		v.anchors = &anchor;
 		v.nanchors = 1;
 	}

@@ -65,7 +65,9 @@ static void keep_text(const struct frz_block *blk, enum frz_key key, char **to)
 		*to = strndup((const char *)p, n);
 }
 
-static bool keep_custody(struct verify_result *r, const struct frz_block *blk)
+/* before: hash of the file in front of the block */
+static bool keep_custody(struct verify_result *r, const struct frz_block *blk,
+			 const uint8_t before[FRZ_HASH_LEN])
 {
 	struct verify_custody_entry *e, *more;
 	const uint8_t *st, *sig;
@@ -87,7 +89,15 @@ static bool keep_custody(struct verify_result *r, const struct frz_block *blk)
 	if (nsig)
 		memcpy(mem + nst, sig, nsig);
 	e = &r->custody[r->ncustody++];
-	*e = (struct verify_custody_entry){ blk->index, blk->offset, mem, mem + nst, nst, nsig };
+	*e = (struct verify_custody_entry){ .block = blk->index,
+					    .offset = blk->offset,
+					    .statement = mem,
+					    .signature = mem + nst,
+					    .statement_len = nst,
+					    .signature_len = nsig };
+	memcpy(e->prev, blk->prev, FRZ_HASH_LEN);
+	memcpy(e->link, blk->link, FRZ_HASH_LEN);
+	memcpy(e->before_sha256, before, FRZ_HASH_LEN);
 	return true;
 }
 
@@ -181,26 +191,10 @@ static bool check_segment(struct frz_case *c, struct frz_decoder *d, const struc
 
 /* ---- the whole ---- */
 
-static void match_anchors(const struct verify_options *o, struct verify_result *r,
-			  const struct frz_case_item *it, const struct frz_case_head *h)
-{
-	for (size_t i = 0; i < o->nanchors; i++) {
-		const struct verify_anchor *a = &o->anchors[i];
-
-		if (memcmp(a->link, it->block.link, FRZ_HASH_LEN) != 0)
-			continue;
-		r->anchors[i] = (struct verify_anchor_result){
-			.found = true,
-			.block = it->block.index,
-			.events = h->events,
-			.counts_agree = !a->has_counts ||
-					(a->blocks == h->blocks && a->events == h->events),
-		};
-	}
-}
-
+/* before: hash of the file in front of the item's block; brought up to behind it */
 static bool take_item(const struct verify_options *o, struct frz_case *c, struct frz_decoder *d,
-		      const struct frz_case_item *it, struct verify_result *r)
+		      const struct frz_case_item *it, struct verify_result *r,
+		      uint8_t before[FRZ_HASH_LEN])
 {
 	bool intact = !r->ndamage;
 
@@ -216,7 +210,7 @@ static bool take_item(const struct verify_options *o, struct frz_case *c, struct
 	} else if (it->type == FRZ_SEAL) {
 		keep_text(&it->block, FRZ_K_END_REASON, &r->end_reason);
 	} else if (it->type == FRZ_CUSTODY) {
-		if (!keep_custody(r, &it->block))
+		if (!keep_custody(r, &it->block, before))
 			return false;
 	} else if (it->type == FRZ_SEGMENT) {
 		if (!check_segment(c, d, it, r))
@@ -230,25 +224,42 @@ static bool take_item(const struct verify_options *o, struct frz_case *c, struct
 		r->good_bytes = h.bytes;
 		r->good_blocks = h.blocks;
 		r->good = h.last;
-		match_anchors(o, r, it, &h);
+		memcpy(before, h.sha256, FRZ_HASH_LEN);
+		for (size_t i = 0; i < o->nanchors; i++)
+			anchors_block(&o->anchors[i], it->block.link, h.blocks, h.events);
 	}
 	return true;
 }
 
+static void judge_anchors(const struct verify_options *o, struct verify_result *r, bool *agree)
+{
+	/* custody entries follow the SEAL, and nothing else does */
+	uint64_t seal = r->head.sealed ? r->head.blocks - r->head.custodies : 0;
+
+	*agree = true;
+	for (size_t i = 0; i < o->nanchors; i++) {
+		struct anchors *s = &o->anchors[i];
+
+		*agree &= anchors_end(s);
+		if (s->found && s->block + 1 > r->anchored_to)
+			r->anchored_to = s->block + 1;
+	}
+	r->anchored = *agree && r->anchored_to && r->anchored_to >= seal;
+}
+
 static int decide(const struct verify_options *o, struct verify_result *r)
 {
-	bool anchored = o->nanchors > 0;
+	bool agree;
 
-	for (size_t i = 0; i < o->nanchors; i++)
-		anchored = anchored && r->anchors[i].found && r->anchors[i].counts_agree;
+	judge_anchors(o, r, &agree);
 	if (r->end == FRZ_E_IO || r->end == FRZ_E_NOMEM)
 		return VERIFY_USAGE;
 	if (r->ndamage || (r->end != FRZ_END && r->end != FRZ_E_UNSEALED))
 		return VERIFY_DAMAGED;
-	if (o->nanchors && !anchored)
+	if (!agree)
 		return VERIFY_DAMAGED;
-	if ((o->require & VERIFY_ANCHORED) && !anchored)
-		return VERIFY_USAGE;
+	if ((o->require & VERIFY_ANCHORED) && !r->anchored)
+		return o->nanchors ? VERIFY_DAMAGED : VERIFY_USAGE;
 	if (r->end == FRZ_E_UNSEALED)
 		return VERIFY_UNSEALED;
 	if (r->trust == VERIFY_NOT_TRUSTED)
@@ -261,11 +272,12 @@ static int decide(const struct verify_options *o, struct verify_result *r)
 static void read_all(const struct verify_options *o, struct frz_case *c, struct frz_decoder *d,
 		     struct verify_result *r)
 {
+	uint8_t before[FRZ_HASH_LEN] = { 0 };
 	struct frz_case_item it;
 	struct frz_fault fault;
 
 	while ((r->end = frz_case_next(c, &it, &fault)) == FRZ_OK) {
-		if (!take_item(o, c, d, &it, r)) {
+		if (!take_item(o, c, d, &it, r, before)) {
 			r->end = FRZ_E_NOMEM;
 			frz_fault_set(&fault, FRZ_E_NOMEM, it.block.index, it.block.offset,
 				      "out of memory");
@@ -287,14 +299,13 @@ static void check_custody(const struct verify_options *o, struct verify_result *
 			      sizeof(r->trust_line));
 }
 
-static void release(struct verify_result *r)
+void verify_release(struct verify_result *r)
 {
 	for (size_t i = 0; i < r->ncustody; i++)
 		free((void *)(uintptr_t)r->custody[i].statement);
 	free(r->custody);
 	free(r->tail.mem);
 	free(r->damage);
-	free(r->anchors);
 	free(r->hostname);
 	free(r->exhibit);
 	free(r->examiner);
@@ -303,32 +314,38 @@ static void release(struct verify_result *r)
 	free(r->end_reason);
 }
 
-int verify_run(const struct verify_options *o, FILE *out)
+void verify_read(const struct verify_options *o, struct verify_result *r)
 {
-	struct verify_result r = { .end = FRZ_E_NOMEM };
 	struct frz_decoder *d = frz_decoder_new();
 	struct frz_case *c = NULL;
 	struct frz_fault fault;
 
-	r.anchors = calloc(o->nanchors + 1, sizeof(*r.anchors));
-	verify_tail_copy(o->path, &r.tail);
-	if (d && r.anchors) {
-		r.end = frz_case_open(o->path, FRZ_CASE_ALLOW_DAMAGED, &c, &fault);
-		if (r.end == FRZ_OK)
-			read_all(o, c, d, &r);
-		else if (!keep_damage(&r, NULL, &fault))
-			r.end = FRZ_E_NOMEM;
+	*r = (struct verify_result){ .end = FRZ_E_NOMEM };
+	verify_tail_copy(o->path, &r->tail);
+	if (d) {
+		r->end = frz_case_open(o->path, FRZ_CASE_ALLOW_DAMAGED, &c, &fault);
+		if (r->end == FRZ_OK)
+			read_all(o, c, d, r);
+		else if (!keep_damage(r, NULL, &fault))
+			r->end = FRZ_E_NOMEM;
 	}
-	if (!r.head.sealed && r.good_blocks)
-		verify_tail_read(&r.tail, r.genesis_link, r.head.segments);
-	check_custody(o, &r);
-	r.exit = decide(o, &r);
+	if (!r->head.sealed && r->good_blocks)
+		verify_tail_read(&r->tail, r->genesis_link, r->head.segments);
+	check_custody(o, r);
+	r->exit = decide(o, r);
+	frz_case_close(c);
+	frz_decoder_free(d);
+}
+
+int verify_run(const struct verify_options *o, FILE *out)
+{
+	struct verify_result r;
+
+	verify_read(o, &r);
 	if (o->json)
 		verify_print_json(o, &r, out);
 	else
 		verify_print_text(o, &r, out);
-	frz_case_close(c);
-	frz_decoder_free(d);
-	release(&r);
+	verify_release(&r);
 	return r.exit;
 }

@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "anchors.h"
 #include "casefile.h"
 
 /* Exit codes of fanalyze (design: command lines). */
@@ -23,19 +24,13 @@ enum verify_exit {
 /* --require */
 enum verify_require { VERIFY_SEALED = 1, VERIFY_SIGNED = 2, VERIFY_ANCHORED = 4 };
 
-/* What somebody noted outside the case: a chain head, perhaps with how far the case had come. */
-struct verify_anchor {
-	uint8_t link[FRZ_HASH_LEN];
-	bool has_counts;
-	uint64_t blocks, events;
-	const char *from; /* "--expect-head", or a checkpoint file's name and line */
-};
-
 /* A CUSTODY block. The memory is the verifier's, for the length of the call. */
 struct verify_custody_entry {
 	uint64_t block, offset;
 	const uint8_t *statement, *signature;
 	size_t statement_len, signature_len;
+	uint8_t prev[FRZ_HASH_LEN], link[FRZ_HASH_LEN]; /* of the block before; its own */
+	uint8_t before_sha256[FRZ_HASH_LEN];            /* of the file's first `offset` bytes */
 };
 
 enum verify_trust {
@@ -45,8 +40,8 @@ enum verify_trust {
 	VERIFY_NOT_TRUSTED,
 };
 
-/* Checks signatures and the custody state machine of an intact, sealed case. line gets one
- * line of plain words. */
+/* Checks signatures and the custody state machine of an intact, sealed case. line gets what was
+ * found in plain words: a paragraph, or nothing. */
 typedef enum verify_trust verify_custody_fn(void *arg, const struct frz_case_head *head,
 					    const struct verify_custody_entry *e, size_t n,
 					    char *line, size_t line_cap);
@@ -55,7 +50,7 @@ struct verify_options {
 	const char *path;
 	bool json;
 	unsigned require; /* verify_require bits */
-	const struct verify_anchor *anchors;
+	struct anchors *anchors; /* each is held against the case, and tells what came of it */
 	size_t nanchors;
 	verify_custody_fn *custody; /* NULL: CUSTODY blocks are counted, not checked */
 	void *custody_arg;

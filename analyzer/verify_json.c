@@ -98,23 +98,40 @@ static void put_faults(const struct verify_result *r, FILE *out)
 
 static void put_anchors(const struct verify_options *o, const struct verify_result *r, FILE *out)
 {
+	static const char *const fault[] = {
+		[ANCHORS_AGREE] = "none",
+		[ANCHORS_NONE] = "nothing noted of this case",
+		[ANCHORS_ABSENT] = "no block has this head",
+		[ANCHORS_OTHER_HEAD] = "another head",
+		[ANCHORS_OTHER_COUNT] = "another number of events",
+		[ANCHORS_BEYOND] = "fewer blocks",
+	};
+
 	fputs(",\n  \"anchors\": [", out);
 	for (size_t i = 0; i < o->nanchors; i++) {
-		const struct verify_anchor_result *a = &r->anchors[i];
+		const struct anchors *s = &o->anchors[i];
 		char hex[FRZ_HEX_LEN];
 
-		frz_hex(o->anchors[i].link, FRZ_HASH_LEN, hex);
 		fprintf(out, "%s\n    { \"from\": ", i ? "," : "");
-		put_string(out, o->anchors[i].from);
-		fprintf(out, ", \"chain_head\": \"%s\", \"found\": %s", hex,
-			a->found ? "true" : "false");
-		if (a->found)
-			fprintf(out, ", \"block\": %ju, \"events\": %ju, \"counts_agree\": %s",
-				(uintmax_t)a->block, (uintmax_t)a->events,
-				a->counts_agree ? "true" : "false");
+		put_string(out, s->from);
+		fprintf(out, ", \"anchors\": %zu, \"agree\": %zu, \"fault\": ", s->n, s->agree);
+		put_string(out, fault[s->fault]);
+		if (s->fault != ANCHORS_AGREE && s->n) {
+			frz_hex(s->bad.link, FRZ_HASH_LEN, hex);
+			fprintf(out, ", \"line\": %u, \"wanted_head\": \"%s\"", s->bad.line, hex);
+			if (s->bad.has_counts)
+				fprintf(out, ", \"wanted_blocks\": %ju, \"wanted_events\": %ju",
+					(uintmax_t)s->bad.blocks, (uintmax_t)s->bad.events);
+		}
+		if (s->found) {
+			frz_hex(s->link, FRZ_HASH_LEN, hex);
+			fprintf(out, ", \"block\": %ju, \"events\": %ju, \"chain_head\": \"%s\"",
+				(uintmax_t)s->block, (uintmax_t)s->events, hex);
+		}
 		fputs(" }", out);
 	}
-	fprintf(out, "%s]", o->nanchors ? "\n  " : "");
+	fprintf(out, "%s],\n  \"anchored\": %s", o->nanchors ? "\n  " : "",
+		r->anchored ? "true" : "false");
 }
 
 void verify_print_json(const struct verify_options *o, const struct verify_result *r, FILE *out)

@@ -15,12 +15,6 @@ struct verify_damage {
 	uint64_t first_event, events; /* that a damaged segment held; events 0: not known */
 };
 
-struct verify_anchor_result {
-	bool found;
-	uint64_t block, events; /* where; events up to there */
-	bool counts_agree;
-};
-
 /* CASE.frz.tail */
 struct verify_tail {
 	bool present, readable;
@@ -48,11 +42,16 @@ struct verify_result {
 	struct verify_custody_entry *custody;
 	size_t ncustody;
 	enum verify_trust trust;
-	char trust_line[256];
-	struct verify_anchor_result *anchors;
+	char trust_line[2000];
+	bool anchored;        /* all anchors agree, and one of them stands for the SEAL or what follows it */
+	uint64_t anchored_to; /* blocks that the furthest one stands for; 0: there is none */
 	uint8_t genesis_link[FRZ_HASH_LEN];
 	struct verify_tail tail;
 };
+
+/* Reads and checks all of it; what is found stays with r until verify_release(). */
+void verify_read(const struct verify_options *o, struct verify_result *r);
+void verify_release(struct verify_result *r);
 
 void verify_tail_copy(const char *case_path, struct verify_tail *t);
 void verify_tail_read(struct verify_tail *t, const uint8_t genesis_link[FRZ_HASH_LEN],

@@ -154,55 +154,111 @@ static void print_good_part(const struct verify_result *r, FILE *out)
 		grouped(r->good_events, n), t, (uintmax_t)r->good_blocks, (uintmax_t)r->good_bytes);
 }
 
+/* A paragraph, harmless, as an item of the list within 96 columns. */
+static void put_item(FILE *out, const char *text)
+{
+	char shown[6000];
+	size_t col = 1, n;
+
+	if (frz_escape((const uint8_t *)text, strlen(text), shown, sizeof(shown)) >= sizeof(shown))
+		strcpy(shown + sizeof(shown) - 4, "...");
+	fputc('-', out);
+	for (const char *p = shown; *p; p += n) {
+		p += strspn(p, " ");
+		n = strcspn(p, " ");
+		if (col + 1 + n > 96 && col > 2) {
+			fputs("\n ", out);
+			col = 1;
+		}
+		fprintf(out, " %.*s", (int)n, p);
+		col += 1 + n;
+	}
+	fputc('\n', out);
+}
+
+static void describe_anchors(const struct anchors *s, char *line, size_t cap)
+{
+	char head[FRZ_HEX_LEN], where[32] = "", n1[32], n2[32];
+
+	frz_hex(s->bad.link, FRZ_HASH_LEN, head);
+	if (s->bad.line)
+		snprintf(where, sizeof(where), " line %u", s->bad.line);
+	switch (s->fault) {
+	case ANCHORS_AGREE:
+		snprintf(line, cap,
+			 "%s: %s%s the link of block %ju. Everything up to there, %s events, is what "
+			 "stood in the file when it was noted.",
+			 s->from, s->n > 1 ? grouped(s->agree, n2) : "is",
+			 s->n > 1 ? " chain heads agree; the last is" : "", (uintmax_t)s->block,
+			 grouped(s->events, n1));
+		break;
+	case ANCHORS_NONE:
+		snprintf(line, cap, "%s: says NOTHING of this case%s.", s->from,
+			 s->other_cases ? ", only of others" : "");
+		break;
+	case ANCHORS_ABSENT:
+		snprintf(line, cap,
+			 "%s: NO BLOCK of the intact part has the chain head %s. The case was cut, "
+			 "rewritten, or is another one.",
+			 s->from, head);
+		break;
+	case ANCHORS_OTHER_HEAD:
+		snprintf(line, cap,
+			 "%s%s: block %ju had ANOTHER chain head when it was noted, %s. The case was "
+			 "rewritten.",
+			 s->from, where, (uintmax_t)(s->bad.blocks - 1), head);
+		break;
+	case ANCHORS_OTHER_COUNT:
+		snprintf(line, cap,
+			 "%s%s: has the chain head of block %ju, but ANOTHER number of events, %ju.",
+			 s->from, where, (uintmax_t)(s->bad.blocks - 1), (uintmax_t)s->bad.events);
+		break;
+	case ANCHORS_BEYOND:
+		snprintf(line, cap,
+			 "%s%s: the case had %ju blocks and %s events when it was noted. The intact part "
+			 "has FEWER: the case was cut.",
+			 s->from, where, (uintmax_t)s->bad.blocks, grouped(s->bad.events, n1));
+		break;
+	}
+}
+
 static void print_anchors(const struct verify_options *o, const struct verify_result *r, FILE *out)
 {
-	for (size_t i = 0; i < o->nanchors; i++) {
-		const struct verify_anchor_result *a = &r->anchors[i];
-		char n[32];
+	char line[900];
 
-		fputs("- ", out);
-		put_escaped(out, o->anchors[i].from);
-		if (!a->found)
-			fputs(": NO BLOCK of the intact part has this chain head. The case was cut, "
-			      "rewritten,\n  or is another one.\n",
-			      out);
-		else if (!a->counts_agree)
-			fprintf(out,
-				": block %ju has this chain head, but the block or event count noted "
-				"with it\n  is another.\n",
-				(uintmax_t)a->block);
-		else
-			fprintf(out,
-				": is the link of block %ju. Everything up to there, %s events, is "
-				"what\n  stood in the file when it was noted.\n",
-				(uintmax_t)a->block, grouped(a->events, n));
+	for (size_t i = 0; i < o->nanchors; i++) {
+		const struct anchors *s = &o->anchors[i];
+
+		describe_anchors(s, line, sizeof(line));
+		put_item(out, line);
+		if (s->cut_line) {
+			snprintf(line, sizeof(line), "%s: its last line was cut short and is left out.",
+				 s->from);
+			put_item(out, line);
+		}
 	}
+	if (r->anchored_to && !r->anchored && !r->ndamage && r->head.sealed)
+		fprintf(out, "- What stands behind block %ju is not anchored.\n",
+			(uintmax_t)r->anchored_to - 1);
 }
 
 static void print_trust(const struct verify_result *r, bool anchored, FILE *out)
 {
-	switch (r->trust) {
-	case VERIFY_TRUSTED:
-	case VERIFY_NOT_TRUSTED:
-		fputs("- ", out);
-		put_escaped(out, r->trust_line);
-		fputc('\n', out);
-		break;
-	case VERIFY_NOT_CHECKED:
+	if (*r->trust_line) {
+		put_item(out, r->trust_line);
+		return;
+	}
+	if (r->trust == VERIFY_NOT_CHECKED)
 		fprintf(out, "- %zu custody entr%s present; the signatures were NOT checked.\n",
 			r->ncustody, r->ncustody == 1 ? "y is" : "ies are");
-		break;
-	case VERIFY_NOT_SIGNED:
-		if (anchored)
-			fputs("- Not signed: it says nothing about who vouches for it.\n", out);
-		else
-			fputs("- Not signed: the hashes show accidents, not the work of someone who "
-			      "rewrote the\n  file and computed them anew. Compare the chain head "
-			      "with a note kept elsewhere\n  (--expect-head, --checkpoint) or have "
-			      "it signed.\n",
-			      out);
-		break;
-	}
+	else if (anchored)
+		fputs("- Not signed: it says nothing about who vouches for it.\n", out);
+	else
+		fputs("- Not signed: the hashes show accidents, not the work of someone who "
+		      "rewrote the\n  file and computed them anew. Compare the chain head "
+		      "with a note kept elsewhere\n  (--expect-head, --checkpoint) or have "
+		      "it signed.\n",
+		      out);
 }
 
 static void print_tail(const struct verify_result *r, FILE *out)
@@ -294,8 +350,11 @@ static void print_required(const struct verify_options *o, const struct verify_r
 	if ((o->require & VERIFY_SIGNED) && r->trust != VERIFY_TRUSTED)
 		fputs("- Required, and not so: signed by someone who is trusted.\n", out);
 	if ((o->require & VERIFY_ANCHORED) && !o->nanchors)
-		fputs("- Required, and not so: anchored. Give --expect-head or --checkpoint.\n",
+		fputs("- Required, and not so: anchored. Give --expect-head, --checkpoint or "
+		      "--receipt.\n",
 		      out);
+	else if ((o->require & VERIFY_ANCHORED) && !r->anchored)
+		fputs("- Required, and not so: anchored, up to the SEAL.\n", out);
 }
 
 void verify_print_text(const struct verify_options *o, const struct verify_result *r, FILE *out)

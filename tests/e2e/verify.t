@@ -133,10 +133,14 @@ for name, data in tricks.items():
 
 # ---- anchors ----
 
-for name, head in (("the seal", seal["link"]), ("the last block's link", blocks[-1]["link"]),
-                   ("an earlier link", blocks[2]["link"].upper())):
+for name, head in (("the seal", seal["link"]), ("the last block's link", blocks[-1]["link"].upper())):
     r = verify(good, "--expect-head", head, "--require", "anchored,sealed")
     ok(r.returncode == 0 and "--expect-head" in r.stdout, f"--expect-head with {name}: exit 0", r.stdout)
+r = verify(good, "--expect-head", blocks[2]["link"])
+ok(r.returncode == 0 and "behind block 2 is not anchored" in r.stdout, "with an earlier one: exit 0, and how far",
+   r.stdout)
+is_(verify(good, "--expect-head", blocks[2]["link"], "--require", "anchored").returncode, 1,
+    "but that is not anchored: exit 1")
 r = verify(good, "--expect-head", hashlib.sha256(b"x").hexdigest())
 ok(r.returncode == 1 and "NO BLOCK" in r.stdout, "with another: exit 1", r.stdout)
 r = verify(case(whole[:begins[3]], "cut.frz"), "--expect-head", blocks[4]["link"])
