@@ -351,6 +351,7 @@ void capture_call(struct capture *c, struct tracee *t, int64_t ret, uint32_t fla
 	if (returned && p->ent)
 		uring_exit(c, t, ret, now_ns);
 	tracee_clear_items(t);
+	capture_hashes(c, false);
 	if (!p->ent)
 		capture_coverage(c, t->proc->pid, t->tid, "syscall not in the table", 1,
 		                 frz_abi_name(p->abi));

@@ -17,6 +17,10 @@ struct capture;
 /* The last argument of an engine_config's ops is this. NULL: no memory. */
 struct capture *capture_new(const struct frec_options *o, struct emit *emit, struct tracees *tracees,
                             struct control *control);
+struct keep;
+void capture_set_keep(struct capture *c, struct keep *k);       /* stays the caller's */
+/* Records the hashes that are ready; all: waits for what is under way. */
+void capture_hashes(struct capture *c, bool all);
 void capture_free(struct capture *c);
 
 extern const struct engine_ops capture_ops;

@@ -11,6 +11,7 @@ struct capture {
 	struct tracees *tracees;
 	struct control *control;
 	uint64_t events;
+	struct keep *keep;              /* --keep; NULL without */
 	void *rings;                    /* uring.c */
 	uint16_t uring_row;             /* io_uring_enter's row: recorded, so are its operations */
 	bool full;                      /* --max-events reached: nothing more is recorded */
@@ -61,6 +62,9 @@ void life_gone(void *arg, struct tracee *t, enum frz_gone how, int status, uint6
 void life_process_gone(void *arg, struct process *p, enum frz_gone how, int status, uint64_t now_ns);
 void life_interrupted(void *arg, struct tracee *t, const char *why, const char *hit);
 void life_missed(void *arg, pid_t pid, pid_t tid, const char *what, const char *detail);
+/* --keep: a regular file of which `from` is open (-1: it could not be) is copied; now: before
+ * the call goes on, for it cuts the content. */
+void keep_copy(struct capture *c, struct tracee *t, int from, const struct fileinfo *file, bool now);
 void life_credentials(struct tracee *t);     /* they changed */
 void life_comm(struct tracee *t);        /* its name, read again */
 void life_io(struct capture *c, struct tracee *t, enum frz_io_when when, uint64_t now_ns);

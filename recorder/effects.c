@@ -130,7 +130,7 @@ struct fdent *fd_entry(struct capture *c, struct tracee *t, int fd, uint64_t now
 
 /* ---- before it is gone ---- */
 
-static void take_victim(struct tracee *t, unsigned slot, bool follow)
+static void take_victim(struct capture *c, struct tracee *t, unsigned slot, bool follow, bool cut)
 {
 	const struct item *path = item_path(t, slot);
 	struct fileinfo *file;
@@ -149,9 +149,12 @@ static void take_victim(struct tracee *t, unsigned slot, bool follow)
 		return;
 	}
 	it->file = file;
+	/* a name less is no loss of content while there is another */
+	if (c->keep && (cut || file->f.nlink == 1))
+		keep_copy(c, t, resolve_open(t->tid, path_dirfd(t, slot), t->bytes + path->off, path->len, follow), file, cut);
 }
 
-static void take_fd_victim(struct tracee *t, unsigned slot)
+static void take_fd_victim(struct capture *c, struct tracee *t, unsigned slot)
 {
 	struct fileinfo *file;
 	struct item *it;
@@ -167,6 +170,8 @@ static void take_fd_victim(struct tracee *t, unsigned slot)
 		return;
 	}
 	it->file = file;
+	if (c->keep)
+		keep_copy(c, t, resolve_open_fd(t->tid, (int)t->call.arg[slot]), file, true);
 }
 
 static bool opens_with_trunc(const struct tracee *t)
@@ -225,17 +230,17 @@ void effects_at_entry(struct capture *c, struct tracee *t)
 	switch (ent->effect) {
 	case FRZ_FX_UNLINK:
 	case FRZ_FX_RENAME:
-		take_victim(t, FRZ_SLOT_NONE, false);
+		take_victim(c, t, FRZ_SLOT_NONE, false, false);
 		break;
 	case FRZ_FX_TRUNCATE:
 		if (ent->arg[0].kind == FRZ_ARG_FD)
-			take_fd_victim(t, 0);
+			take_fd_victim(c, t, 0);
 		else
-			take_victim(t, FRZ_SLOT_NONE, true);
+			take_victim(c, t, FRZ_SLOT_NONE, true, true);
 		break;
 	case FRZ_FX_OPEN:
 		if (opens_with_trunc(t))
-			take_victim(t, FRZ_SLOT_NONE, true);
+			take_victim(c, t, FRZ_SLOT_NONE, true, true);
 		break;
 	case FRZ_FX_EXEC:
 		life_io(c, t, FRZ_IO_BEFORE_EXEC, t->call.entry_ns);

@@ -7,10 +7,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 #include <linux/kcmp.h>
 
+#include "keep.h"
 #include "procinfo.h"
 #include "uring.h"
 
@@ -265,7 +267,53 @@ static void put_thread_end(struct capture *c, pid_t tid, enum frz_gone how, int 
 	emit_commit(c->emit);
 }
 
-static void take_executed(struct tracee *t)
+void keep_copy(struct capture *c, struct tracee *t, int from, const struct fileinfo *file, bool now)
+{
+	if (!(file->f.mask & FRZ_F_MODE) || !S_ISREG(file->f.mode)) {
+		if (from >= 0)
+			close(from);
+		return;
+	}
+	if (from >= 0 && file->f.size > KEEP_FILE_MAX) {
+		close(from);
+		capture_coverage(c, t->proc->pid, t->tid, "file not kept", 1, "larger than 64 MiB");
+	} else if (from < 0 || !keep_file(c->keep, from, file, now)) {
+		capture_coverage(c, t->proc->pid, t->tid, "file not kept", 1, "it could not be copied");
+	} else {
+		t->files_copied++;
+	}
+}
+
+void capture_set_keep(struct capture *c, struct keep *k)
+{
+	c->keep = k;
+}
+
+void capture_hashes(struct capture *c, bool all)
+{
+	struct keep_done d;
+
+	if (!c->keep)
+		return;
+	if (all)
+		keep_finish(c->keep);
+	while (keep_next(c->keep, &d)) {
+		if (!d.copied) {
+			capture_coverage(c, 0, 0, "file not kept", 1, d.file.path ? d.file.path : "");
+		} else if (emit_begin(c->emit, d.file.path_len, 0)) {
+			uint32_t number = emit_file(c->emit, &d.file);
+			struct frz_buf *b = emit_body(c->emit);
+
+			frz_buf_varint(b, number);
+			frz_buf_bytes(b, d.sha256, sizeof(d.sha256));
+			emit_put(c->emit, FRZ_R_FILE_HASH, engine_clock(), 0);
+			emit_commit(c->emit);
+		}
+		fileinfo_release(&d.file);
+	}
+}
+
+static void take_executed(struct capture *c, struct tracee *t)
 {
 	struct fileinfo *file;
 	struct item *it;
@@ -279,6 +327,8 @@ static void take_executed(struct tracee *t)
 		return;
 	}
 	it->file = file;
+	if (c->keep)
+		keep_copy(c, t, resolve_open_fd(t->tid, -1), file, false);
 }
 
 void life_exec(void *arg, struct tracee *t, pid_t old_tid, uint64_t now_ns)
@@ -305,7 +355,7 @@ void life_exec(void *arg, struct tracee *t, pid_t old_tid, uint64_t now_ns)
 	t->proc->described = true;
 	put_context(c, t, launched ? FRZ_X_LAUNCH : FRZ_X_EXEC, now_ns);
 	if (t->call.active && t->call.wanted)
-		take_executed(t);
+		take_executed(c, t);
 }
 
 /* ---- signals and stops ---- */
@@ -366,6 +416,8 @@ void life_gone(void *arg, struct tracee *t, enum frz_gone how, int status, uint6
 	if (t->fds_inspected)
 		capture_observer(c, t->proc->pid, t->tid, "fds duplicated", t->fds_inspected, 0,
 		                 "pidfd_getfd to read a socket's addresses, closed at once");
+	if (t->files_copied)
+		capture_observer(c, t->proc->pid, t->tid, "files copied", t->files_copied, 0, "--keep");
 	put_thread_end(c, t->tid, how, status, now_ns);
 	if (t->fds) {
 		fdtable_unuse(t->fds);

@@ -11,14 +11,17 @@
 #include <fcntl.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
+#include <termios.h>
 #include <unistd.h>
 #include <linux/audit.h>
 #include <linux/capability.h>
 #include <linux/filter.h>
+#include <linux/fs.h>
 #include <linux/ptrace.h>
 #include <linux/seccomp.h>
 
@@ -58,7 +61,7 @@ static const uint16_t allowed[] = {
 	SYS_timer_settime, SYS_timer_delete,
 	SYS_getsockopt, SYS_getsockname, SYS_getpeername, SYS_sendto, SYS_sendmsg,
 	SYS_ppoll, SYS_epoll_ctl, SYS_epoll_pwait, SYS_timerfd_settime, SYS_timerfd_gettime,
-	SYS_ioctl, SYS_getrandom, SYS_uname, SYS_sysinfo, SYS_prlimit64, SYS_getrusage,
+	SYS_getrandom, SYS_uname, SYS_sysinfo, SYS_prlimit64, SYS_getrusage,
 	SYS_set_robust_list, SYS_rseq, SYS_membarrier, SYS_capset, SYS_capget,
 #if defined(__x86_64__)
 	SYS_stat, SYS_lstat, SYS_readlink, SYS_access, SYS_unlink, SYS_poll, SYS_epoll_wait, SYS_time,
@@ -71,6 +74,9 @@ static const uint32_t ptrace_requests[] = {
 	PTRACE_SEIZE, PTRACE_INTERRUPT, PTRACE_LISTEN, PTRACE_CONT, PTRACE_SYSCALL, PTRACE_DETACH,
 	PTRACE_GETEVENTMSG, PTRACE_GETSIGINFO, PTRACE_GET_SYSCALL_INFO, PTRACE_PEEKDATA,
 };
+
+/* Is it a terminal and how wide; clone a file for --keep. */
+static const uint32_t ioctl_requests[] = { TCGETS, TIOCGWINSZ, FICLONE };
 
 struct program { struct sock_filter insn[400]; unsigned n; };
 
@@ -118,7 +124,18 @@ static void need(struct program *p, uint32_t nr, unsigned arg, uint32_t mask, ui
 #define SANITIZED 0
 #endif
 
-int lockdown_filter(void)
+/* If nr: the argument must be one of n values. */
+static void need_any(struct program *p, uint32_t nr, unsigned arg, const uint32_t *values, unsigned n)
+{
+	add(p, BPF_JMP | BPF_JEQ | BPF_K, 0, (uint8_t)(n + 3), nr);
+	load(p, ARG_LO(arg));
+	for (unsigned i = 0; i < n; i++)
+		add(p, BPF_JMP | BPF_JEQ | BPF_K, (uint8_t)(n - i), 0, values[i]);
+	refuse(p);
+	allow(p);
+}
+
+int lockdown_filter(int keep_dirfd)
 {
 	static struct program p;
 	struct sock_fprog prog;
@@ -131,16 +148,20 @@ int lockdown_filter(void)
 	add(&p, BPF_JMP | BPF_JEQ | BPF_K, 1, 0, OWN_ARCH);
 	refuse(&p);
 	load(&p, offsetof(struct seccomp_data, nr));
-	add(&p, BPF_JMP | BPF_JEQ | BPF_K, 0, 3 + sizeof(ptrace_requests) / sizeof(*ptrace_requests), SYS_ptrace);
-	load(&p, ARG_LO(0));
-	for (unsigned i = 0, n = sizeof(ptrace_requests) / sizeof(*ptrace_requests); i < n; i++)
-		add(&p, BPF_JMP | BPF_JEQ | BPF_K, (uint8_t)(n - i), 0, ptrace_requests[i]);
-	refuse(&p);
-	allow(&p);
+	need_any(&p, SYS_ptrace, 0, ptrace_requests, sizeof(ptrace_requests) / sizeof(*ptrace_requests));
 	/* hot calls first: the list begins with what each stop takes */
 	for (unsigned i = 0; i < sizeof(allowed) / sizeof(*allowed); i++) {
 		add(&p, BPF_JMP | BPF_JEQ | BPF_K, 0, 1, allowed[i]);
 		allow(&p);
+	}
+	if (keep_dirfd >= 0) {
+		/* arg 0 is the folder: any flags, else fall through to the check for all */
+		add(&p, BPF_JMP | BPF_JEQ | BPF_K, 0, 4, SYS_openat);
+		load(&p, ARG_LO(0));
+		add(&p, BPF_JMP | BPF_JEQ | BPF_K, 0, 1, (uint32_t)keep_dirfd);
+		allow(&p);
+		load(&p, offsetof(struct seccomp_data, nr));
+		need(&p, SYS_renameat, 2, UINT32_MAX, (uint32_t)keep_dirfd);
 	}
 	need(&p, SYS_openat, 2, writes, 0);
 #if defined(__x86_64__)
@@ -148,6 +169,7 @@ int lockdown_filter(void)
 #endif
 	need(&p, SYS_mmap, 2, PROT_EXEC, 0);
 	need(&p, SYS_mprotect, 2, PROT_EXEC, 0);
+	need_any(&p, SYS_ioctl, 1, ioctl_requests, sizeof(ioctl_requests) / sizeof(*ioctl_requests));
 	need(&p, SYS_tgkill, 0, UINT32_MAX, (uint32_t)getpid());
 	need(&p, SYS_prctl, 0, UINT32_MAX, PR_SET_NAME);
 	refuse(&p);

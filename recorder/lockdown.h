@@ -13,11 +13,12 @@
 /* In each thread, when it needs no capability but those given (CAP_* bits); keeps none that
  * the thread did not have. */
 void lockdown_capabilities(unsigned long long keep);
-/* For all threads at once: no core dump, no tracing of frec by others of its uid, and the
+/* keep_dirfd: the folder of --keep, in which files may be made; -1 none.
+ * For all threads at once: no core dump, no tracing of frec by others of its uid, and the
  * filter. When targets are attached, the command is started and every file
  * that will be written is open. 0, or -1 with errno. In builds under a sanitizer it does
  * nothing: their run-time needs more than frec does. */
-int lockdown_filter(void);
+int lockdown_filter(int keep_dirfd);
 
 #define LOCKDOWN_TRACER_CAPS \
 	(1ull << 1 /* DAC_OVERRIDE: remove the tail */ | 1ull << 2 /* DAC_READ_SEARCH */ | \

@@ -253,15 +253,11 @@ ssize_t resolve_dir(pid_t tid, int dirfd, char *buf, size_t cap)
 	return readlink(path, buf, cap);
 }
 
-bool resolve_path(pid_t tid, int dirfd, const uint8_t *path, size_t n, bool follow, struct fileinfo *out)
+/* The name under /proc by which frec reaches what the tracee calls `path`. */
+static bool reach(pid_t tid, int dirfd, const uint8_t *path, size_t n, char full[PROC_PATH_MAX + PATH_MAX + 2])
 {
-	char full[PROC_PATH_MAX + PATH_MAX + 2];
-	char dir[LINK_MAX_BYTES + PATH_MAX];
-	struct statx st;
-	ssize_t dirlen = 0;
 	char *p;
 
-	memset(out, 0, sizeof(*out));
 	if (n == 0 || n > PATH_MAX || memchr(path, 0, n)) {
 		errno = ENAMETOOLONG;
 		return false;
@@ -269,21 +265,61 @@ bool resolve_path(pid_t tid, int dirfd, const uint8_t *path, size_t n, bool foll
 	if (path[0] == '/') {
 		p = proc_path(full, tid, "root", -1);
 	} else {
-		dirlen = resolve_dir(tid, dirfd, dir, LINK_MAX_BYTES - 1);
-		if (dirlen < 0)
-			return false;
-		if (dir[dirlen - 1] != '/')
-			dir[dirlen++] = '/';
 		p = dirfd == AT_FDCWD ? proc_path(full, tid, "cwd", -1) : proc_path(full, tid, "fd", dirfd);
 		*p++ = '/';
 	}
 	memcpy(p, path, n);
 	p[n] = '\0';
+	return true;
+}
+
+bool resolve_path(pid_t tid, int dirfd, const uint8_t *path, size_t n, bool follow, struct fileinfo *out)
+{
+	char full[PROC_PATH_MAX + PATH_MAX + 2];
+	char dir[LINK_MAX_BYTES + PATH_MAX];
+	struct statx st;
+	ssize_t dirlen = 0;
+
+	memset(out, 0, sizeof(*out));
+	if (!reach(tid, dirfd, path, n, full))
+		return false;
+	if (path[0] != '/') {
+		dirlen = resolve_dir(tid, dirfd, dir, LINK_MAX_BYTES - 1);
+		if (dirlen < 0)
+			return false;
+		if (dir[dirlen - 1] != '/')
+			dir[dirlen++] = '/';
+	}
 	if (statx(AT_FDCWD, full, AT_NO_AUTOMOUNT | (follow ? 0 : AT_SYMLINK_NOFOLLOW), STATX_WANTED, &st) < 0)
 		return false;
 	take_statx(&out->f, &st);
 	memcpy(dir + dirlen, path, n);
 	return set_path(out, dir, (size_t)dirlen + n);
+}
+
+/* O_NONBLOCK: should it have become a fifo since it was looked at. O_NOATIME where the kernel
+ * grants it, for reading it must not show. */
+static int open_to_read(const char *path, bool follow)
+{
+	int flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | (follow ? 0 : O_NOFOLLOW);
+	int fd = open(path, flags | O_NOATIME);
+
+	return fd < 0 && errno == EPERM ? open(path, flags) : fd;
+}
+
+int resolve_open(pid_t tid, int dirfd, const uint8_t *path, size_t n, bool follow)
+{
+	char full[PROC_PATH_MAX + PATH_MAX + 2];
+
+	return reach(tid, dirfd, path, n, full) ? open_to_read(full, follow) : -1;
+}
+
+int resolve_open_fd(pid_t tid, int fd)
+{
+	char path[PROC_PATH_MAX];
+
+	proc_path(path, tid, fd < 0 ? "exe" : "fd", fd);
+	return open_to_read(path, true);
 }
 
 bool fileinfo_same(const struct fileinfo *a, const struct fileinfo *b)

@@ -48,6 +48,9 @@ void resolve_fdinfo(pid_t tid, int fd, int64_t *flags, int64_t *position);
 /* The file at path (n bytes, as the tracee passed it) relative to dirfd (AT_FDCWD: cwd);
  * follow: a symlink at the end. out->path is the absolute form without symlinks resolved. */
 bool resolve_path(pid_t tid, int dirfd, const uint8_t *path, size_t n, bool follow, struct fileinfo *out);
+/* The same file opened to be read (only a regular one); -1 with errno. */
+int resolve_open(pid_t tid, int dirfd, const uint8_t *path, size_t n, bool follow);
+int resolve_open_fd(pid_t tid, int fd);         /* of an open fd; the program run: fd -1 */
 /* The directory behind dirfd or AT_FDCWD, as the kernel names it. Returns its length, or
  * -1 with errno. */
 ssize_t resolve_dir(pid_t tid, int dirfd, char *buf, size_t cap);

@@ -25,6 +25,7 @@
 #include "diagnose.h"
 #include "engine.h"
 #include "filter.h"
+#include "keep.h"
 #include "lockdown.h"
 #include "procinfo.h"
 #include "sha256.h"
@@ -42,6 +43,7 @@ struct session {
 	struct placement *placement;
 	struct engine *engine;
 	struct filter *filter;
+	struct keep *keep;
 	char err[512];
 };
 
@@ -113,6 +115,11 @@ static bool open_case(struct session *s, char **argv)
 		w.on_block = checkpoint_block;
 		w.on_block_arg = s->checkpoint;
 	}
+	if (o->keep_dir) {
+		s->keep = keep_open(o->keep_dir, s->err, sizeof(s->err));
+		if (!s->keep)
+			return false;
+	}
 	s->writer = writer_open(o->output, &g, &w, s->err, sizeof(s->err));
 	if (!s->writer)
 		return false;
@@ -124,6 +131,7 @@ static bool open_case(struct session *s, char **argv)
 		snprintf(s->err, sizeof(s->err), "out of memory");
 		return false;
 	}
+	capture_set_keep(s->capture, s->keep);
 	return true;
 }
 
@@ -223,6 +231,7 @@ static void release(struct session *s)
 	writer_free(s->writer);
 	checkpoint_close(s->checkpoint);
 	filter_free(s->filter);
+	keep_close(s->keep);
 }
 
 static int run(struct session *s, char **argv)
@@ -279,7 +288,7 @@ static int run(struct session *s, char **argv)
 		return -1;
 	}
 	lockdown_capabilities(LOCKDOWN_TRACER_CAPS);
-	if (lockdown_filter() < 0) {
+	if (lockdown_filter(s->keep ? keep_dirfd(s->keep) : -1) < 0) {
 		snprintf(s->err, sizeof(s->err), "frec cannot lock itself down: %s", strerror(errno));
 		engine_detach_all(s->engine);
 		return -1;
@@ -289,6 +298,7 @@ static int run(struct session *s, char **argv)
 		placement_free(s->placement);
 		s->placement = NULL;
 	}
+	capture_hashes(s->capture, true);
 	if (o->command && engine_launch_failure(s->engine, s->err, sizeof(s->err)))
 		code = 1;
 	if (writer_seal(s->writer, reason, head) < 0) {

@@ -83,7 +83,7 @@ struct tracee {
 	uint8_t *bytes;                 /* storage behind the items */
 	uint32_t nbytes, cap_bytes;
 	/* ledger: what frec did to it */
-	uint64_t stops, stopped_ns, woke_ns, interrupts, fds_inspected;
+	uint64_t stops, stopped_ns, woke_ns, interrupts, fds_inspected, files_copied;
 	struct placement_thread place;
 	struct tracee *next;            /* hash chain */
 };
