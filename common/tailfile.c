@@ -167,12 +167,10 @@ void frz_tail_check(struct frz_tail_half *h)
 	}
 }
 
-static enum frz_err head_parse(const uint8_t *m, size_t len, const uint8_t link[FRZ_HASH_LEN],
-			       struct frz_tail *t, const char **why)
+/* Everything in the head but its sizes, which are for head_sizes(). */
+static enum frz_err head_fields(const uint8_t *m, size_t len, struct frz_tail_head *h,
+				const char **why)
 {
-	struct frz_tail_head *h = &t->head;
-	const uint8_t *j = m + FRZ_TAIL_H_JOURNAL;
-
 	*why = "not a tail file";
 	if (len < sizeof FRZ_TAIL_MAGIC || memcmp(m, FRZ_TAIL_MAGIC, sizeof FRZ_TAIL_MAGIC) != 0)
 		return FRZ_E_NOT_FRZ;
@@ -185,10 +183,7 @@ static enum frz_err head_parse(const uint8_t *m, size_t len, const uint8_t link[
 	*why = "a tail of an unknown version";
 	if (frz_get32(m + H_VERSION) != FRZ_TAIL_VERSION)
 		return FRZ_E_VERSION;
-	*why = "the tail belongs to another case";
 	memcpy(h->genesis_link, m + H_GENESIS, FRZ_HASH_LEN);
-	if (memcmp(h->genesis_link, link, FRZ_HASH_LEN) != 0)
-		return FRZ_E_FOREIGN;
 	h->half_bytes = frz_get32(m + H_HALF);
 	h->affinity_bytes = frz_get32(m + H_AFFINITY);
 	memcpy(h->case_id, m + H_CASE_ID, sizeof h->case_id);
@@ -196,10 +191,41 @@ static enum frz_err head_parse(const uint8_t *m, size_t len, const uint8_t link[
 	h->boot_id[sizeof h->boot_id - 1] = '\0';
 	h->pid = frz_get64(m + H_PID);
 	h->start_ticks = frz_get64(m + H_START);
+	return FRZ_OK;
+}
+
+static enum frz_err head_sizes(const struct frz_tail_head *h, const char **why)
+{
 	*why = "the tail claims a size over the limit";
 	if (h->half_bytes > FRZ_TAIL_HALF_MAX || h->half_bytes % FRZ_TAIL_PAGE ||
 	    h->affinity_bytes > FRZ_TAIL_HALF_MAX || h->affinity_bytes % FRZ_TAIL_PAGE)
 		return FRZ_E_LIMIT;
+	return FRZ_OK;
+}
+
+enum frz_err frz_tail_parse_head(const void *page, size_t len, struct frz_tail_head *h,
+				 const char **why)
+{
+	enum frz_err err = head_fields(page, len, h, why);
+
+	return err ? err : head_sizes(h, why);
+}
+
+static enum frz_err head_parse(const uint8_t *m, size_t len, const uint8_t link[FRZ_HASH_LEN],
+			       struct frz_tail *t, const char **why)
+{
+	struct frz_tail_head *h = &t->head;
+	const uint8_t *j = m + FRZ_TAIL_H_JOURNAL;
+	enum frz_err err = head_fields(m, len, h, why);
+
+	if (err)
+		return err;
+	*why = "the tail belongs to another case";
+	if (memcmp(h->genesis_link, link, FRZ_HASH_LEN) != 0)
+		return FRZ_E_FOREIGN;
+	err = head_sizes(h, why);
+	if (err)
+		return err;
 	*why = "the tail is shorter than its head says";
 	if (len < frz_tail_size(h))
 		return FRZ_E_TRUNCATED;

@@ -119,6 +119,10 @@ struct frz_tail {
 enum frz_err frz_tail_parse(const void *mem, size_t len, const uint8_t genesis_link[FRZ_HASH_LEN],
 			    uint64_t segments, struct frz_tail *t, const char **why);
 
+/* The head alone, from its page, with the checks that need no case: before a copy is made. */
+enum frz_err frz_tail_parse_head(const void *page, size_t len, struct frz_tail_head *h,
+				 const char **why);
+
 /* Sets usable, events and records from data, seed and committed. frz_tail_parse has done it. */
 void frz_tail_check(struct frz_tail_half *h);
 
