@@ -88,11 +88,16 @@ struct placement *placement_new_in(enum placement_mode mode, void *area, size_t 
 	if (!p)
 		return NULL;
 	p->mode = mode;
-	if (!affinity_get(0, &p->own))
-		goto fail;
 	p->has_wait = stopwait_init(&p->wait);
 	if (!p->has_wait)
 		goto fail;
+	if (!affinity_get(0, &p->own)) {
+		/* EINVAL: more CPUs than CPU_SETSIZE, none of which auto then uses */
+		if (errno != EINVAL || mode == PLACE_COLOCATE)
+			goto fail;
+		memset(&p->own, 0xff, sizeof(p->own));
+		return p;
+	}
 	if (mode != PLACE_AUTO && mode != PLACE_COLOCATE)
 		return p;
 	if (area && area_len < sizeof(struct guardian_area)) {
