@@ -245,6 +245,7 @@ TARGETS = \
 	counter \
 	io \
 	paths \
+	sideways \
 	sockets \
 	threads \
 	tree \

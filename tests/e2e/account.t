@@ -4,7 +4,7 @@
 from lib import *
 
 need_ptrace()
-TARGETS = ["io", "paths", "sockets", "threads", "tree"]
+TARGETS = ["io", "paths", "sideways", "sockets", "threads", "tree"]
 
 
 def check(name, case, file, folder):
