@@ -119,6 +119,10 @@ ANALYZER_SRC = \
 	analyzer/aggregate.c \
 	analyzer/anchors.c \
 	analyzer/caseinfo.c \
+	analyzer/custody.c \
+	analyzer/custody_check.c \
+	analyzer/custody_list.c \
+	analyzer/custody_signers.c \
 	analyzer/db.c \
 	analyzer/effects.c \
 	analyzer/escape.c \
@@ -141,6 +145,7 @@ ANALYZER_SRC = \
 	analyzer/summary.c \
 	analyzer/table.c \
 	analyzer/verify.c \
+	analyzer/verify_action.c \
 	analyzer/verify_json.c \
 	analyzer/verify_tail.c \
 	analyzer/verify_text.c \
@@ -285,6 +290,10 @@ SCRIPT_TESTS = \
 	tests/hazards/run.t \
 	tests/golden/golden.t \
 	tests/e2e/account.t \
+	tests/e2e/analyze-database.t \
+	tests/e2e/analyze-views.t \
+	tests/e2e/analyze-hostile.t \
+	tests/e2e/analyze-follow.t \
 	tests/e2e/differential.t \
 	tests/e2e/bad-input.t \
 	tests/e2e/verify.t \

@@ -468,6 +468,17 @@ static bool report_damage(const struct options *o, const struct case_state *s, i
 	return false;
 }
 
+/* The file was hashed again and is good: spares the next run from doing so. Where the database
+ * cannot be written to, that run hashes it again, and nothing else is lost. */
+static void note_mark(const char *mark)
+{
+	sqlite3 *db = open_at(used_path, SQLITE_OPEN_READWRITE);
+
+	if (db)
+		meta_set(db, "file", mark);
+	sqlite3_close(db);
+}
+
 /* A case that is being written can be met in the middle of a block: a moment later it is whole. */
 static void look_live(const char *path, struct case_state *s)
 {
@@ -511,8 +522,11 @@ static bool prepare(const struct options *o, struct case_state *s, int *code)
 		}
 	}
 	switch (m) {
-	case DB_CURRENT:        /* damaged then, and nothing was mended since */
-		s->head.damages += !s->head.damages;
+	case DB_CURRENT:
+		if (n.damaged)  /* then, and nothing was mended since */
+			s->head.damages += !s->head.damages;
+		else
+			note_mark(mark);
 		return true;
 	case DB_OLDER:
 		return extend(used_path, o, &n, s, code);

@@ -29,7 +29,7 @@ static const struct { const char *name, *mark; } marks[] = {
 
 static const struct { const char *name; bool second; } makers[] = {
 	{ "mkdir", false }, { "mkdirat", false }, { "mknod", false }, { "mknodat", false },
-	{ "link", true }, { "linkat", true }, { "symlink", true }, { "symlinkat", true },
+	{ "link", true }, { "linkat", true }, { "symlink", false }, { "symlinkat", false },
 };
 
 static void learn_call(struct call_info *ci, const struct frz_sysent *ent)

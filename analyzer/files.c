@@ -101,6 +101,33 @@ static void describe_file(struct rows *r, uint32_t row, const struct frz_file *f
 	}
 }
 
+static bool is_resolved(const struct frz_file *f)
+{
+	return (f->mask & (FRZ_F_DEV | FRZ_F_INO)) == (FRZ_F_DEV | FRZ_F_INO);
+}
+
+static int64_t dev_of(const struct frz_file *f)
+{
+	return (int64_t)((uint64_t)f->dev_major << 32 | f->dev_minor);
+}
+
+void files_known(struct rows *r, uint32_t number)
+{
+	const struct frz_file *f = frz_dec_file(r->d, number);
+	uint32_t path = f ? rows_dec_string(r, f->path) : 0, row = 0;
+
+	if (f && is_resolved(f))
+		row = aggregate_find(&r->agg, TABLE_files, (const int64_t[]){ path, dev_of(f), (int64_t)f->ino });
+	else if (path)
+		row = last_of_path(r, path);
+	if (!row)
+		return;
+	if (!grow((void **)&r->seg_file, &r->cap_seg_file, number, sizeof(*r->seg_file)))
+		r->failed = true;
+	else
+		r->seg_file[number].row = row;
+}
+
 uint32_t files_of(struct rows *r, uint32_t number, bool victim)
 {
 	const struct frz_file *f = frz_dec_file(r->d, number);
@@ -111,8 +138,8 @@ uint32_t files_of(struct rows *r, uint32_t number, bool victim)
 	if (!victim && number < r->cap_seg_file && r->seg_file[number].row)
 		return r->seg_file[number].row;
 	path = rows_dec_string(r, f->path);
-	if ((f->mask & (FRZ_F_DEV | FRZ_F_INO)) == (FRZ_F_DEV | FRZ_F_INO))
-		row = file_row(r, path, (int64_t)((uint64_t)f->dev_major << 32 | f->dev_minor), (int64_t)f->ino);
+	if (is_resolved(f))
+		row = file_row(r, path, dev_of(f), (int64_t)f->ino);
 	else if (path)
 		row = files_of_path(r, path);
 	else
@@ -178,6 +205,34 @@ uint32_t fds_of(struct rows *r, uint64_t instance)
 	return instance ? aggregate_find(&r->agg, TABLE_fds, key) : 0;
 }
 
+/* Unix sockets with a name that is not the connecting side's. */
+static bool named(const uint8_t *addr, size_t len) { return addr && len > 2; }
+
+static uint64_t port_key(const struct frz_sock *s)
+{
+	bool inet = s->family == AF_INET || s->family == AF_INET6;
+
+	return inet && s->local_len >= 4 ? 1 + (uint64_t)s->protocol * 65536 + s->local[2] * 256u + s->local[3] : 0;
+}
+
+/* Of a socket whose listen, connect or accept was not seen: what the kernel says of it now. A
+ * TCP connection by a port that something recorded listens on came in; of others it is not known. */
+static const char *direction_found(struct rows *r, const struct frz_sock *s)
+{
+	uint64_t key = port_key(s);
+
+	if (s->type & FRZ_SOCK_LISTENS) {
+		if (key && !map_set(&r->listening, key, 1))
+			r->failed = true;
+		return "listen";
+	}
+	if ((s->type & 0xf) != SOCK_STREAM || !s->peer_len)
+		return NULL;
+	if (s->family == AF_UNIX)
+		return named(s->peer, s->peer_len) ? "out" : named(s->local, s->local_len) ? "in" : NULL;
+	return key && map_get(&r->listening, key) ? "in" : NULL;
+}
+
 static void describe_socket(struct rows *r, int64_t *c, const struct frz_sock *s)
 {
 	char text[512];
@@ -190,9 +245,9 @@ static void describe_socket(struct rows *r, int64_t *c, const struct frz_sock *s
 		name = text;
 	}
 	c[fds_family] = rows_text(r, name);
-	name = frz_socktype_name(s->type);
+	name = frz_socktype_name(s->type & (FRZ_SOCK_LISTENS - 1));
 	if (!name) {
-		snprintf(text, sizeof(text), "%u", s->type);
+		snprintf(text, sizeof(text), "%u", s->type & (FRZ_SOCK_LISTENS - 1));
 		name = text;
 	}
 	c[fds_type] = rows_text(r, name);
@@ -206,6 +261,20 @@ static void describe_socket(struct rows *r, int64_t *c, const struct frz_sock *s
 		if (*text)
 			c[fds_remote] = rows_text(r, text);
 	}
+	name = direction_found(r, s);
+	if (name && c[fds_direction] == NIL)
+		c[fds_direction] = rows_text(r, name);
+}
+
+/* Bound by the next event, when it was not there all along. */
+static void is_fresh(struct rows *r, const struct frz_dbind *b, uint32_t row)
+{
+	if (b->how == FRZ_B_ATTACH || b->how == FRZ_B_INHERIT || b->how == FRZ_B_RESTATE)
+		return;
+	if (grow((void **)&r->fresh, &r->cap_fresh, r->nfresh, sizeof(*r->fresh)))
+		r->fresh[r->nfresh++] = row;
+	else
+		r->failed = true;
 }
 
 void fds_bind(struct rows *r, const struct frz_dbind *b)
@@ -249,16 +318,22 @@ void fds_bind(struct rows *r, const struct frz_dbind *b)
 	proc = map_get(&r->proc_by_table, b->table);
 	if (proc)
 		c[fds_proc] = proc;
-	if (!grow((void **)&r->next_open, &r->cap_next_open, row, sizeof(*r->next_open)) ||
-	    !grow((void **)&r->fresh, &r->cap_fresh, r->nfresh, sizeof(*r->fresh))) {
+	if (!grow((void **)&r->next_open, &r->cap_next_open, row, sizeof(*r->next_open))) {
 		r->failed = true;
 		return;
 	}
 	r->next_open[row] = map_get(&r->open_by_table, b->table);
 	if (!map_set(&r->open_by_table, b->table, row))
 		r->failed = true;
-	if (b->how != FRZ_B_ATTACH && b->how != FRZ_B_INHERIT && b->how != FRZ_B_RESTATE)
-		r->fresh[r->nfresh++] = row;
+	is_fresh(r, b, row);
+}
+
+void fds_known(struct rows *r, const struct frz_dbind *b)
+{
+	uint32_t row = fds_of(r, b->instance);
+
+	if (row && PEEK(r, fds, row, how) == (int64_t)b->how && PEEK(r, fds, row, opened) == NIL)
+		is_fresh(r, b, row);
 }
 
 void fds_unbind(struct rows *r, const struct frz_dbind *b)

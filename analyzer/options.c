@@ -29,6 +29,23 @@ static bool set_allowed_signers(struct options *o, const char *v);
 static bool set_checkpoint(struct options *o, const char *v);
 static bool set_expect_head(struct options *o, const char *v);
 
+#define SETTER(name, field)                                       \
+	static bool set_##name(struct options *o, const char *v)  \
+	{                                                         \
+		o->field = v;                                     \
+		return true;                                      \
+	}
+SETTER(revoked, revoked)
+SETTER(receipt, receipt)
+SETTER(as, as)
+SETTER(to, to)
+SETTER(from, from)
+SETTER(purpose, remark[FRZ_REMARK_PURPOSE])
+SETTER(authority, remark[FRZ_REMARK_AUTHORITY])
+SETTER(via, remark[FRZ_REMARK_VIA])
+SETTER(place, remark[FRZ_REMARK_PLACE])
+SETTER(note, remark[FRZ_REMARK_NOTE])
+
 /* Options that go with several actions. set: false when a line was printed. */
 static const struct shared {
 	const char *name, *arg, *help;
@@ -49,8 +66,18 @@ static const struct shared {
 	{ "quiet", NULL, "no progress line", set_quiet, NULL },
 	{ "require", "LIST", "fail unless the case is sealed, signed, anchored", set_require, "With --verify:" },
 	{ "allowed-signers", "FILE", "who may sign, as for ssh-keygen -Y verify", set_allowed_signers, NULL },
+	{ "revoked", "FILE", "keys that no longer count, as for ssh-keygen -r", set_revoked, NULL },
 	{ "checkpoint", "FILE", "checkpoints that were kept elsewhere", set_checkpoint, NULL },
+	{ "receipt", "FILE", "a receipt of a custody entry (with --receive: of the release)", set_receipt, NULL },
 	{ "expect-head", "HASH", "the chain head that was noted elsewhere", set_expect_head, NULL },
+	{ "as", "NAME", "who signs, by the name that allowed signers have", set_as, "With --sign, --release, --receive:" },
+	{ "to", "NAME", "who is to receive it", set_to, NULL },
+	{ "from", "NAME", "who released it", set_from, NULL },
+	{ "purpose", "TEXT", "what for", set_purpose, NULL },
+	{ "authority", "TEXT", "by whose order", set_authority, NULL },
+	{ "via", "TEXT", "by which way", set_via, NULL },
+	{ "place", "TEXT", "where", set_place, NULL },
+	{ "note", "TEXT", "what else there is to say", set_note, NULL },
 };
 #define SHARED (sizeof(shared) / sizeof(shared[0]))
 
@@ -356,6 +383,13 @@ static int unknown(int c, char *const *argv)
 
 static int take_action(struct options *o, const struct action *a)
 {
+	if (a->flags & ACTION_SIGN) {
+		o->sign_key = optarg;
+		if (o->action)
+			return 0; /* whether the two go together is seen at the end */
+	} else if (o->action && (o->action->flags & ACTION_SIGN)) {
+		o->action = NULL;
+	}
 	if (o->action && o->action != a) {
 		complain(0, "--%s and --%s: one action at a time", o->action->name, a->name);
 		return 3;
@@ -363,6 +397,25 @@ static int take_action(struct options *o, const struct action *a)
 	o->action = a;
 	o->arg = optarg;
 	return 0;
+}
+
+/* What belongs to custody entries is not passed over in silence elsewhere. */
+static bool goes_together(const struct options *o)
+{
+	bool signs = o->action->flags & (ACTION_SIGN | ACTION_SIGNS), words = o->as || o->to || o->from;
+
+	for (int i = 0; i < FRZ_REMARKS; i++)
+		words |= o->remark[i] != NULL;
+	if (o->sign_key && !signs)
+		complain(0, "--%s and --sign: one action at a time", o->action->name);
+	else if (words && !signs)
+		complain(0, "--as, --to, --from, --purpose, --authority, --via, --place and --note go with --sign, "
+			 "--release or --receive");
+	else if (o->revoked && !o->allowed_signers)
+		complain(0, "--revoked needs --allowed-signers");
+	else
+		return true;
+	return false;
 }
 
 int options_parse(int argc, char **argv, const struct action *actions, size_t n, struct options *o)
@@ -398,6 +451,8 @@ int options_parse(int argc, char **argv, const struct action *actions, size_t n,
 		for (size_t i = 0; i < n; i++)
 			if (!actions[i].name)
 				o->action = &actions[i];
+	if (!goes_together(o))
+		return 3;
 	if (optind < argc)
 		o->case_path = argv[optind++];
 	if (optind < argc) {

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "output.h"
+#include "statement.h"
 
 struct options;
 
@@ -23,6 +24,8 @@ struct action {
 };
 #define ACTION_HIDDEN 1u
 #define ACTION_NO_CASE 2u               /* works without a case */
+#define ACTION_SIGN    4u               /* --sign: alone, or along with one that SIGNS */
+#define ACTION_SIGNS   8u
 
 /* What rows are wanted. Bound as parameters, never pasted into SQL. */
 struct filters {
@@ -47,7 +50,10 @@ struct options {
 	bool allow_damaged, quiet;
 	/* for --verify and custody */
 	unsigned require;
-	const char *allowed_signers, *checkpoint, *expect_head;
+	const char *allowed_signers, *revoked, *checkpoint, *receipt, *expect_head;
+	/* for custody entries */
+	const char *sign_key, *as, *to, *from;
+	const char *remark[FRZ_REMARKS];
 };
 
 /* 0: go on. Otherwise the program ends with the code - 1 (1: help or version was printed; 3:

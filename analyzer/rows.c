@@ -245,6 +245,21 @@ bool rows_record(struct rows *r, const struct frz_record *rec)
 	return !r->failed;
 }
 
+bool rows_known(struct rows *r, const struct frz_record *rec)
+{
+	if (FRZ_REC_EVENT((unsigned)rec->type)) {
+		r->last_ts = (int64_t)(rec->mono_ns - rec->dur_ns) + r->to_real;
+		r->nfresh = 0;
+	} else if (FRZ_REC_TIMED((unsigned)rec->type)) {
+		r->last_ts = (int64_t)rec->mono_ns + r->to_real;
+	} else if (rec->type == FRZ_R_FILE) {
+		files_known(r, rec->u.number);
+	} else if (rec->type == FRZ_R_BIND) {
+		fds_known(r, &rec->u.bind);
+	}
+	return !r->failed;
+}
+
 void rows_segment(struct rows *r, const struct frz_decoder *d, int64_t mono_to_real_ns)
 {
 	r->d = d;
@@ -282,6 +297,11 @@ static bool load(struct rows *r)
 		return false;
 	good &= sqlite3_step(st) == SQLITE_ROW;
 	r->next_detail = (uint32_t)sqlite3_column_int64(st, 0);
+	sqlite3_finalize(st);
+	if (sqlite3_prepare_v2(r->db, "SELECT value FROM meta WHERE key = 'last_ts'", -1, &st, NULL))
+		return false;
+	if (sqlite3_step(st) == SQLITE_ROW)
+		r->last_ts = sqlite3_column_int64(st, 0);
 	sqlite3_finalize(st);
 	if (sqlite3_prepare_v2(r->db, "SELECT count(*), coalesce(min(ts), 0), coalesce(max(ts), 0) FROM events", -1, &st, NULL))
 		return false;
@@ -390,11 +410,25 @@ static bool flush_names(struct rows *r)
 	return good;
 }
 
+/* What an UNBIND at the head of the next segment refers to. */
+static bool flush_last_ts(struct rows *r)
+{
+	sqlite3_stmt *st = NULL;
+	bool good = sqlite3_prepare_v2(r->db, "INSERT OR REPLACE INTO meta VALUES ('last_ts', ?)", -1, &st, NULL) == SQLITE_OK;
+
+	if (good) {
+		sqlite3_bind_int64(st, 1, r->last_ts);
+		good = sqlite3_step(st) == SQLITE_DONE;
+	}
+	sqlite3_finalize(st);
+	return good;
+}
+
 bool rows_flush(struct rows *r, char *err, size_t cap)
 {
 	if (!insert_drain(r->insert, err, cap))
 		return false;
-	if (!aggregates_flush(&r->agg, r->db) || !flush_names(r)) {
+	if (!aggregates_flush(&r->agg, r->db) || !flush_names(r) || !flush_last_ts(r)) {
 		snprintf(err, cap, "%s", sqlite3_errmsg(r->db));
 		return false;
 	}

@@ -28,6 +28,9 @@ void rows_audit(struct rows *r, bool audit);
 void rows_segment(struct rows *r, const struct frz_decoder *d, int64_t mono_to_real_ns);
 /* False: no memory, or the database failed. */
 bool rows_record(struct rows *r, const struct frz_record *rec);
+/* A record of a segment in the making that an earlier import took already: only what is needed
+ * to go on behind it is taken up. */
+bool rows_known(struct rows *r, const struct frz_record *rec);
 /* A remark of the analyzer itself in `coverage`, about the whole recording. */
 bool rows_coverage(struct rows *r, const char *what, uint64_t count, int64_t ts, const char *detail);
 /* Everything so far into the database (no commit). One can go on afterwards. False with one line in err. */

@@ -93,6 +93,10 @@ uint32_t files_of_path(struct rows *r, uint32_t path);
 uint32_t files_under(struct rows *r, uint32_t row, uint32_t path);
 void files_touch(struct rows *r, uint32_t row, uint32_t proc, int64_t ts);
 
+/* rows_known: the row that a FILE led to; a binding whose event may be still to come. */
+void files_known(struct rows *r, uint32_t number);
+void fds_known(struct rows *r, const struct frz_dbind *b);
+
 void fds_bind(struct rows *r, const struct frz_dbind *b);
 void fds_unbind(struct rows *r, const struct frz_dbind *b);
 /* What was bound since the last event is that event's. */

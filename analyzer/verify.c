@@ -285,6 +285,7 @@ static void read_all(const struct verify_options *o, struct frz_case *c, struct 
 		}
 	}
 	frz_case_head(c, &r->head);
+	frz_case_sha256(c, &r->sha);
 	if (r->end != FRZ_END && r->end != FRZ_E_UNSEALED && !keep_damage(r, NULL, &fault))
 		r->end = FRZ_E_NOMEM;
 }

@@ -4,6 +4,7 @@
 #ifndef FANALYZE_VERIFY_PRIVATE_H
 #define FANALYZE_VERIFY_PRIVATE_H
 
+#include "sha256.h"
 #include "tailfile.h"
 #include "verify.h"
 
@@ -30,6 +31,7 @@ struct verify_result {
 	int exit;
 	enum frz_err end; /* FRZ_END, FRZ_E_UNSEALED, FRZ_E_TRUNCATED or what stopped it */
 	struct frz_case_head head;
+	struct frz_sha256 sha; /* of the intact file, to go on with */
 	struct verify_damage *damage; /* the first ndamage_kept of ndamage */
 	size_t ndamage, ndamage_kept;
 	/* everything up to here was intact when the first damage was met */
