@@ -296,6 +296,7 @@ SCRIPT_TESTS = \
 	tests/e2e/analyze-follow.t \
 	tests/e2e/differential.t \
 	tests/e2e/bad-input.t \
+	tests/e2e/cycles.t \
 	tests/e2e/verify.t \
 	tests/e2e/frec-manual.t \
 	tests/e2e/killed.t \

@@ -11,17 +11,6 @@ from lib import *
 need_ptrace()
 
 
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
-def children_of(pid):
-    with open(f"/proc/{pid}/task/{pid}/children") as f:
-        return [int(x) for x in f.read().split()]
-
-
 def answers(port):
     try:
         socket.create_connection(("127.0.0.1", port), 1).close()
