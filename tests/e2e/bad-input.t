@@ -121,13 +121,20 @@ if os.getuid() == 0:
 else:
     skip("frec: not permitted", "needs root to become nobody")
 
-# One bad pid among good ones: nothing is recorded and the good one is left alone.
+# One of several is gone, as happens between pgrep and frec: a line says so and the others are recorded.
 victim = start("sleep", "60")
 case = case_name()
-refused(frec("-p", f"{victim.pid},{p.pid}", "-o", case), 1, "frec: one absent among several", str(p.pid))
-no_case(case, "one absent among several")
-is_(tracer_of(victim.pid), 0, "the good one is not traced")
+f = start(FREC, "-q", "-p", f"{victim.pid},{p.pid}", "-o", case)
+wait_until(lambda: f.poll() is not None or tracer_of(victim.pid) == f.pid)
+code, out, err = stop(f) if f.poll() is None else (f.returncode, *f.communicate())
+ok(code == 0 and len(err.strip().split("\n")) == 1 and re.search(f"{p.pid}.*no such process", err),
+   "frec: one absent among several: a line, and the others are recorded", code, err)
+is_([r["pid"] for r in rows(case, "SELECT pid FROM processes")], [victim.pid], "the case has the one that is there")
+is_(tracer_of(victim.pid), 0, "which is not traced any more")
 ok(victim.poll() is None, "and lives")
+case = case_name()
+refused(frec("-p", f"{p.pid},{p.pid}", "-o", case), 1, "frec: the same absent one twice", str(p.pid))
+no_case(case, "the same absent one twice")
 
 # ---- frec: outputs ----
 good = case_name()
