@@ -144,6 +144,7 @@ ANALYZER_SRC = \
 	analyzer/sshsig.c \
 	analyzer/summary.c \
 	analyzer/table.c \
+	analyzer/tailmark.c \
 	analyzer/verify.c \
 	analyzer/verify_action.c \
 	analyzer/verify_json.c \
@@ -294,6 +295,7 @@ SCRIPT_TESTS = \
 	tests/e2e/analyze-views.t \
 	tests/e2e/analyze-hostile.t \
 	tests/e2e/analyze-follow.t \
+	tests/e2e/connections.t \
 	tests/e2e/differential.t \
 	tests/e2e/bad-input.t \
 	tests/e2e/cycles.t \

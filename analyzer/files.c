@@ -6,6 +6,7 @@
  * - A row of `fds` is one time that an fd was open. It belongs to an fd table; its process
  *   is the one that opened it, or the first that was seen with the table.
  */
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>

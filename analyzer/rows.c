@@ -1,6 +1,7 @@
 /* rows.c - an event's row and what it adds to the counts (contract in rows.h). */
 #include "rows.h"
 
+#include <errno.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -209,6 +210,8 @@ static bool event(struct rows *r, const struct frz_record *rec)
 		uint32_t file = ci->has_path && path ? files_of_path(r, path) : file_behind(r, fds_of(r, d->instance));
 
 		count_failure(r, l->proc, call, err, path, ts);
+		if (err == EINPROGRESS && ent && ent->effect == FRZ_FX_CONNECT)
+			effects_of(r, rec, ent, ci, l, path, path2, ts);        /* it goes on */
 		COL(r, files, file, failures)++;
 		files_touch(r, file, l->proc, ts);
 	} else if (d->returned) {
@@ -360,6 +363,7 @@ void rows_free(struct rows *r)
 	map_release(&r->table_users);
 	map_release(&r->proc_threads);
 	map_release(&r->open_by_table);
+	map_release(&r->listening);
 	free(r->live);
 	free(r->file_by_path);
 	free(r->seg_file);

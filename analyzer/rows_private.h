@@ -65,6 +65,7 @@ struct rows {
 	uint32_t *next_open;            /* list of a table's open fds: next one, by row of `fds` */
 	uint32_t cap_next_open;
 	struct map open_by_table;       /* first of that list */
+	struct map listening;           /* ports that something listens on: port_key() */
 	uint32_t *fresh;                /* fds bound since the last event */
 	uint32_t nfresh, cap_fresh;
 	struct { uint32_t file, proc; } last_touch[64];

@@ -177,6 +177,8 @@ enum frz_file_part {
 
 struct frz_time { int64_t sec; uint32_t nsec; };
 
+#define FRZ_SOCK_LISTENS 0x100  /* in a socket's type, beside SOCK_*: SO_ACCEPTCONN */
+
 struct frz_sock {
 	uint16_t family, type, protocol;
 	const uint8_t *local, *peer;            /* sockaddr bytes, not owned; NULL when len is 0 */

@@ -301,6 +301,27 @@ static void note_mapping(struct capture *c, struct tracee *t)
 		}
 }
 
+/* A connection under way has no peer that the kernel would tell: it is whom connect named. */
+static void take_peer(const struct tracee *t, struct sockinfo *s)
+{
+	for (uint32_t i = 0; i < t->nitems && !s->peer_len; i++)
+		if (t->items[i].kind == FRZ_A_ADDR && t->items[i].len <= sizeof(s->peer)) {
+			memcpy(s->peer, t->bytes + t->items[i].off, t->items[i].len);
+			s->peer_len = (uint16_t)t->items[i].len;
+		}
+}
+
+/* The socket's addresses have changed: it is declared again. */
+static void readdress(struct capture *c, struct tracee *t, struct fdent *fd, int64_t ret)
+{
+	t->fds_inspected += resolve_socket(t->proc, t->tid, fd->fd, &fd->file);
+	if (ret == -EINPROGRESS && fd->file.sock)
+		take_peer(t, fd->file.sock);
+	if (!fd->opening)
+		fd->segment = 0;
+	emit_bind(c->emit, fd);
+}
+
 void effects_at_exit(struct capture *c, struct tracee *t, int64_t ret, uint64_t now_ns)
 {
 	const struct frz_sysent *ent = t->call.ent;
@@ -321,12 +342,8 @@ void effects_at_exit(struct capture *c, struct tracee *t, int64_t ret, uint64_t 
 		break;
 	case FRZ_FX_CONNECT:
 		fd = first_fd(t);
-		if (fd && fd->bound && (ret == 0 || ret == -EINPROGRESS)) {
-			t->fds_inspected += resolve_socket(t->proc, fd->fd, &fd->file);
-			if (!fd->opening)
-				fd->segment = 0;
-			emit_bind(c->emit, fd);
-		}
+		if (fd && fd->bound && (ret == 0 || ret == -EINPROGRESS))
+			readdress(c, t, fd, ret);
 		break;
 	case FRZ_FX_MMAP:
 		if (ret >= 0 || ret < -4095)
@@ -345,6 +362,11 @@ void effects_at_exit(struct capture *c, struct tracee *t, int64_t ret, uint64_t 
 			fds_split(c, t, now_ns);
 		break;
 	default:
+		if (ret < 0 || ent->write_slot < 0 || !(ent->classes & FRZ_CL_NET))
+			break;
+		fd = first_fd(t);
+		if (fd && fd->bound && socket_without_port(&fd->file))
+			readdress(c, t, fd, ret);
 		break;
 	}
 }

@@ -14,6 +14,9 @@
 
 #include "tracee.h"
 
+#ifndef PIDFD_THREAD
+#define PIDFD_THREAD O_EXCL     /* linux/pidfd.h */
+#endif
 #define PROC_PATH_MAX 64
 #define LINK_MAX_BYTES 8192     /* "/proc" may name longer paths than PATH_MAX for deleted files */
 
@@ -125,19 +128,37 @@ static bool set_path(struct fileinfo *fi, const char *p, size_t n)
 	return true;
 }
 
-bool resolve_socket(struct process *p, int fd, struct fileinfo *fi)
+/* A pidfd leads to the leader's file table: it may have ended, a thread may have one of its own.
+ * So a thread's duplicate is checked, and looked for by way of the thread (Linux 6.9). */
+static int duplicate(struct process *p, pid_t tid, int fd, const struct fileinfo *fi)
 {
-	struct sockinfo s = { 0 };
-	socklen_t len;
-	int v, dup;
+	struct stat st;
+	int dup = -1, pidfd;
 
 	if (p->pidfd == -1)
 		p->pidfd = (int)syscall(SYS_pidfd_open, p->pid, 0);
-	if (p->pidfd < 0) {
+	if (p->pidfd < 0)
 		p->pidfd = -2;
-		return false;
-	}
-	dup = (int)syscall(SYS_pidfd_getfd, p->pidfd, fd, 0);
+	else
+		dup = (int)syscall(SYS_pidfd_getfd, p->pidfd, fd, 0);
+	if (tid == p->pid || (dup >= 0 && fstat(dup, &st) == 0 && st.st_ino == fi->f.ino))
+		return dup;
+	if (dup >= 0)
+		close(dup);
+	pidfd = (int)syscall(SYS_pidfd_open, tid, PIDFD_THREAD);
+	if (pidfd < 0)
+		return -1;
+	dup = (int)syscall(SYS_pidfd_getfd, pidfd, fd, 0);
+	close(pidfd);
+	return dup;
+}
+
+bool resolve_socket(struct process *p, pid_t tid, int fd, struct fileinfo *fi)
+{
+	struct sockinfo s = { 0 };
+	socklen_t len;
+	int v, dup = duplicate(p, tid, fd, fi);
+
 	if (dup < 0)
 		return false;
 	len = sizeof(v);
@@ -146,6 +167,9 @@ bool resolve_socket(struct process *p, int fd, struct fileinfo *fi)
 	len = sizeof(v);
 	if (!getsockopt(dup, SOL_SOCKET, SO_TYPE, &v, &len))
 		s.type = (uint16_t)v;
+	len = sizeof(v);
+	if (!getsockopt(dup, SOL_SOCKET, SO_ACCEPTCONN, &v, &len) && v)
+		s.type |= FRZ_SOCK_LISTENS;
 	len = sizeof(v);
 	if (!getsockopt(dup, SOL_SOCKET, SO_PROTOCOL, &v, &len))
 		s.protocol = (uint16_t)v;
@@ -165,6 +189,14 @@ bool resolve_socket(struct process *p, int fd, struct fileinfo *fi)
 		return false;
 	*fi->sock = s;
 	return true;
+}
+
+bool socket_without_port(const struct fileinfo *fi)
+{
+	const struct sockinfo *s = fi->sock;
+
+	return s && (s->family == AF_INET || s->family == AF_INET6) && s->local_len >= 4 &&
+	       !s->local[2] && !s->local[3];
 }
 
 /* Link text and statx of a magic link below /proc/TID. */
@@ -201,7 +233,7 @@ bool resolve_fd(struct process *p, pid_t tid, int fd, struct fileinfo *out, bool
 	if (!resolve_link(path, out))
 		return false;
 	if ((out->f.mask & FRZ_F_MODE) && S_ISSOCK(out->f.mode))
-		*duplicated = resolve_socket(p, fd, out);
+		*duplicated = resolve_socket(p, tid, fd, out);
 	return true;
 }
 

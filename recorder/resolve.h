@@ -41,8 +41,10 @@ void fileinfo_release(struct fileinfo *fi);
 bool resolve_fd(struct process *p, pid_t tid, int fd, struct fileinfo *out, bool *duplicated);
 /* The same for the program that tid runs (/proc/TID/exe). */
 bool resolve_exe(pid_t tid, struct fileinfo *out);
-/* Reads a socket's addresses again (after connect, bind). */
-bool resolve_socket(struct process *p, int fd, struct fileinfo *fi);
+/* Reads a socket's addresses again (after connect, bind); fi is what it was. */
+bool resolve_socket(struct process *p, pid_t tid, int fd, struct fileinfo *fi);
+/* An IP socket that was never bound: the first datagram it sends gives it its port. */
+bool socket_without_port(const struct fileinfo *fi);
 /* Offset and open flags (with O_CLOEXEC) from fdinfo; -1 when not to be had. */
 void resolve_fdinfo(pid_t tid, int fd, int64_t *flags, int64_t *position);
 /* The file at path (n bytes, as the tracee passed it) relative to dirfd (AT_FDCWD: cwd);

@@ -1,0 +1,165 @@
+#!/usr/bin/env python3
+# Sockets: family, type, addresses and direction as the target itself was told them by the kernel,
+# for sockets opened before frec attached and after, in a network namespace of the target's own.
+from lib import *
+
+need_ptrace()
+
+TARGET = r"""
+import ctypes, fcntl, json, os, socket, struct, sys
+libc = ctypes.CDLL(None, use_errno=True)
+if libc.unshare(0x40000000):        # CLONE_NEWNET
+    print("unshare: " + os.strerror(ctypes.get_errno()), flush=True)
+    sys.exit(77)
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+fcntl.ioctl(s, 0x8914, struct.pack("16sh14x", b"lo", 0x1 | 0x40))       # SIOCSIFFLAGS: up, running
+s.close()
+opened = []
+
+def text(a):
+    if isinstance(a, tuple) and len(a) >= 2:
+        return "[%s]:%d" % (a[0], a[1]) if ":" in str(a[0]) else "%s:%d" % (a[0], a[1])
+    if isinstance(a, bytes):
+        return "@" + a[1:].decode() if a[:1] == b"\0" else a.decode()
+    return "unnamed" if a == "" else a
+
+def note(s, direction, **more):
+    '''What is expected of connections for this fd.'''
+    row = {"fd": s.fileno(), "family": s.family.name[3:].lower(), "direction": direction, "local": None, "remote": None}
+    for key, ask in ("local", s.getsockname), ("remote", s.getpeername):
+        try:
+            row[key] = more[key] if key in more else text(ask())
+        except OSError:
+            pass
+    row["read"], row["written"] = 0, 0
+    opened.append(row)
+    return row
+
+def world(tag):
+    '''Every family once; the fds stay open.'''
+    keep = []
+    # TCP over IPv4 and IPv6
+    for family, host in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
+        l = socket.socket(family, socket.SOCK_STREAM); l.bind((host, 0)); l.listen(5)
+        c = socket.socket(family, socket.SOCK_STREAM); c.connect(l.getsockname())
+        a, _ = l.accept()
+        keep += [l, c, a]
+        yield note(l, "listen"), None, None
+        yield note(c, "out" if tag == "after" else None), c, a      # else nobody knows
+        yield note(a, "in"), a, c
+        # a connect that goes on when the call has returned
+        c = socket.socket(family, socket.SOCK_STREAM); c.setblocking(False)
+        c.connect_ex(l.getsockname())
+        keep.append(c)
+        note(c, "out" if tag == "after" else None)
+    # UDP: bound, connected; and one that never bound itself
+    u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); u.bind(("127.0.0.1", 0))
+    v = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); v.connect(u.getsockname())
+    w = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); w.sendto(b"first", u.getsockname()); u.recv(10)
+    keep += [u, v, w]
+    r = note(u, None)
+    yield note(v, "out" if tag == "after" else None), v, u
+    n = note(w, None); n["written"] = 5 if tag == "after" else 0; r["read"] = 5 if tag == "after" else 0
+    yield n, None, None
+    # unix: a path, an abstract name, a pair
+    for name in (tag + ".sock", "\0abstract-" + tag):
+        l = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM); l.bind(name); l.listen(5)
+        c = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM); c.connect(name)
+        a, _ = l.accept()
+        keep += [l, c, a]
+        yield note(l, "listen"), None, None
+        yield note(c, "out"), c, a
+        yield note(a, "in"), a, c
+    a, b = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    keep += [a, b]
+    yield note(a, None), a, b
+    yield note(b, None), b, a
+    # the kernel's own
+    n = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0); n.bind((0, 0))
+    keep.append(n)
+    note(n, None, local="netlink:%d" % n.getsockname()[0], remote="netlink:0")
+    try:
+        p = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0x0300)    # ETH_P_ALL
+        keep.append(p)
+        note(p, None, remote=None, local="packet:if0:0x3")
+    except OSError as e:
+        print("# packet:", e, file=sys.stderr)
+    try:
+        l = socket.socket(socket.AF_VSOCK, socket.SOCK_STREAM); l.bind((socket.VMADDR_CID_ANY, 5000 + len(tag)))
+        l.listen(1)
+        keep.append(l)
+        note(l, "listen", remote=None, local="vsock:%d:%d" % l.getsockname())
+    except (OSError, AttributeError) as e:
+        print("# vsock:", e, file=sys.stderr)
+    world.keep += keep
+
+world.keep = []
+os.chdir(sys.argv[1])
+pairs = list(world("before")) if sys.argv[2] == "before" else []
+if sys.argv[2] == "before":
+    print("ready", flush=True)
+    sys.stdin.readline()
+else:
+    pairs = list(world("after"))
+byfd = {r["fd"]: r for r in opened}
+n = 0
+for row, s, peer in pairs:
+    if not s:
+        continue
+    n += 1
+    size = 1000 + n
+    how = n % 3
+    if how == 0:
+        s.sendall(b"x" * size)
+    elif how == 1:
+        os.write(s.fileno(), b"x" * size)
+    else:
+        s.sendmsg([b"x" * (size - 1), b"y"])
+    got = 0
+    while got < size:
+        got += len(peer.recv(5000)) if how else len(os.read(peer.fileno(), 5000))
+    byfd[s.fileno()]["written"] += size
+    byfd[peer.fileno()]["read"] += size
+json.dump(opened, open(sys.argv[2] + ".json", "w"))
+os._exit(0)
+"""
+
+folder = fresh("work")
+with open(tmp + "/target.py", "w") as f:
+    f.write(TARGET)
+
+
+def check(name, case):
+    is_sealed(case, f"{name}: verifies")
+    with open(f"{folder}/{name}.json") as f:
+        want = json.load(f)
+    got = rows(case, "SELECT * FROM connections ORDER BY opened")
+    by_fd = {}
+    for r in got:
+        by_fd.setdefault(r["fd"], []).append(r)
+    for w in want:
+        r = by_fd.get(w["fd"], [{}])[-1]
+        what = f"{name}: {w['family']} fd {w['fd']} {w['direction'] or ''}"
+        g = {k: r.get(k) for k in ("family", "direction", "local", "remote")}
+        g["read"], g["written"] = r.get("bytes_read"), r.get("bytes_written")
+        is_(g, {k: w[k] for k in g}, what)
+    return want
+
+
+case = tmp + "/after.frz"
+r = frec("-q", "-o", case, "--", sys.executable, tmp + "/target.py", folder, "after")
+if r.returncode == 77:
+    skip_all("no network namespace of one's own here: " + r.stdout.strip())
+is_(r.returncode, 0, "after: the target ended well") or diag(r.stderr)
+check("after", case)
+
+case = tmp + "/before.frz"
+p = start(sys.executable, tmp + "/target.py", folder, "before", stdin=subprocess.PIPE)
+is_(p.stdout.readline(), "ready\n", "before: its sockets are open")
+f = attach([p.pid], case, "-q")
+p.stdin.write("\n")
+p.stdin.flush()
+p.wait(30)
+f.communicate(timeout=30)
+check("before", case)
+done()
