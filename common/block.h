@@ -38,15 +38,18 @@ enum frz_err frz_block_size(const void *p, size_t avail, size_t *total);
  * type, required ones. p[0..len) may go on behind the block. On error *why is one line,
  * valid until the thread's next call; *out is left alone unless the link is right. */
 enum frz_err frz_block_parse(const void *p, size_t len, uint64_t want_index, uint64_t want_offset,
-                             const uint8_t want_prev[FRZ_HASH_LEN], struct frz_block *out, const char **why);
+                             const uint8_t want_prev[FRZ_HASH_LEN], struct frz_block *out,
+                             const char **why);
 
 /* A field of a parsed block. False: not there. */
 bool frz_field_u64(const struct frz_block *blk, enum frz_key key, uint64_t *v);
-bool frz_field_bytes(const struct frz_block *blk, enum frz_key key, const uint8_t **p, size_t *n); /* bytes and text */
+/* Bytes and text. */
+bool frz_field_bytes(const struct frz_block *blk, enum frz_key key, const uint8_t **p, size_t *n);
 
 /* Iterates the ancillary fields whose keys this version does not know: start with a zeroed
  * *c; false at the end. */
-bool frz_block_next_unknown(const struct frz_block *blk, struct frz_cur *c, unsigned *key, size_t *n);
+bool frz_block_next_unknown(const struct frz_block *blk, struct frz_cur *c, unsigned *key,
+                            size_t *n);
 
 const char *frz_block_type_name(unsigned type);     /* "SEGMENT"; NULL: no such type */
 const char *frz_key_name(unsigned key);             /* "frame-bytes"; NULL: no such key */
