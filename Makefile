@@ -86,6 +86,7 @@ RECORDER_SRC = \
 	recorder/args.c \
 	recorder/effects.c \
 	recorder/lifecycle.c \
+	recorder/mapped.c \
 	recorder/keep.c \
 	recorder/uring.c \
 	recorder/verbose.c \
@@ -296,6 +297,7 @@ SCRIPT_TESTS = \
 	tests/e2e/analyze-hostile.t \
 	tests/e2e/analyze-follow.t \
 	tests/e2e/connections.t \
+	tests/e2e/mapped.t \
 	tests/e2e/differential.t \
 	tests/e2e/bad-input.t \
 	tests/e2e/cycles.t \

@@ -11,8 +11,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
+
+#include "mapped.h"
 
 #define PTRACE_TRACEME_REQUEST 0u
 #define FILES_FLAG          0x400u      /* CLONE_FILES, linux/sched.h */
@@ -285,20 +286,12 @@ static void close_range_done(struct capture *c, struct tracee *t, uint64_t now_n
 	fdtable_each(t->fds, (int64_t)lo, (int64_t)hi, end_one, &x);
 }
 
-/* Writes through a shared mapping make no syscall: they cannot be counted. */
-static void note_mapping(struct capture *c, struct tracee *t)
+static const struct fdent *any_fd(const struct tracee *t)
 {
-	const struct pending *p = &t->call;
-	char detail[512];
-
-	if (!(p->arg[2] & PROT_WRITE) || !(p->arg[3] & MAP_SHARED) || (p->arg[3] & MAP_ANONYMOUS))
-		return;
 	for (uint32_t i = 0; i < t->nitems; i++)
-		if (t->items[i].kind == FRZ_A_FD && t->items[i].ent && t->items[i].ent->file.path) {
-			snprintf(detail, sizeof(detail), "%s", t->items[i].ent->file.path);
-			capture_coverage(c, t->proc->pid, t->tid, "writable shared mapping", 1, detail);
-			return;
-		}
+		if (t->items[i].kind == FRZ_A_FD && t->items[i].ent)
+			return t->items[i].ent;
+	return NULL;
 }
 
 /* A connection under way has no peer that the kernel would tell: it is whom connect named. */
@@ -346,8 +339,11 @@ void effects_at_exit(struct capture *c, struct tracee *t, int64_t ret, uint64_t 
 			readdress(c, t, fd, ret);
 		break;
 	case FRZ_FX_MMAP:
+	case FRZ_FX_MUNMAP:
+	case FRZ_FX_MPROTECT:
+	case FRZ_FX_MREMAP:
 		if (ret >= 0 || ret < -4095)
-			note_mapping(c, t);
+			mapped_call(c, t, any_fd(t), ret);
 		break;
 	case FRZ_FX_PRCTL:
 		if (t->call.arg[0] == PR_SET_NAME && ret == 0)

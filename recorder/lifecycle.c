@@ -13,6 +13,7 @@
 #include <linux/kcmp.h>
 
 #include "keep.h"
+#include "mapped.h"
 #include "procinfo.h"
 #include "uring.h"
 
@@ -115,6 +116,7 @@ static void put_mapping(void *arg, const struct proc_mapping *m)
 	frz_buf_varint(b, m->offset);
 	emit_put(x->c->emit, FRZ_R_MAPPED, x->now_ns, 0);
 	emit_commit(x->c->emit);
+	mapped_at_attach(x->c, x->t, m);
 }
 
 /* Of clone(2) its argument, of clone3(2) the first member of its structure; 0 for fork. */
@@ -164,6 +166,8 @@ void life_born(void *arg, struct tracee *t, enum frz_born how, struct tracee *pa
 
 		memcpy(t->comm, parent->comm, sizeof(t->comm));
 		clone_flags = clone_flags_of(parent);
+		if (!thread)
+			mapped_forked(t, parent);
 		if (same_files(t->tid, parent->tid, thread)) {
 			t->fds = parent->fds;
 			fdtable_use(t->fds);
@@ -351,6 +355,7 @@ void life_exec(void *arg, struct tracee *t, pid_t old_tid, uint64_t now_ns)
 	} else {
 		life_io(c, t, FRZ_IO_AFTER_EXEC, now_ns);
 	}
+	mapped_end(c, t->proc, "execve");
 	fds_after_exec(c, t);
 	t->proc->described = true;
 	put_context(c, t, launched ? FRZ_X_LAUNCH : FRZ_X_EXEC, now_ns);
@@ -431,6 +436,7 @@ void life_process_gone(void *arg, struct process *p, enum frz_gone how, int stat
 	struct frz_buf *b;
 
 	uring_process_gone(c, p, now_ns);
+	mapped_end(c, p, how == FRZ_GONE_DETACHED ? "detach" : "exit");
 	if (c->full || !emit_begin(c->emit, 0, 0))
 		return;
 	emit_process(c->emit, p);

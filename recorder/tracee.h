@@ -17,6 +17,7 @@
 struct fdtable;
 struct fdent;
 struct fileinfo;
+struct mapping;
 
 struct process {
 	pid_t pid;
@@ -29,6 +30,7 @@ struct process {
 	unsigned threads;               /* living tracees */
 	uint32_t segment;               /* in which it was declared last */
 	bool described;                 /* its CONTEXT and fds at attach were recorded */
+	struct mapping *mapped;         /* mapped.c: files that it has mapped shared */
 	struct process *next;           /* hash chain */
 };
 
