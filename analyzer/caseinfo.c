@@ -241,6 +241,26 @@ static bool store_hex(sqlite3_stmt *st, const char *key, const uint8_t *p, size_
 	return store(st, key, text);
 }
 
+static const char *state_of(const struct case_state *s)
+{
+	if (s->head.damages || !case_whole(s))
+		return "damaged";
+	if (s->head.sealed)
+		return "sealed";
+	return s->tail.writer == FRZ_WRITER_AT_WORK ? "being written" : "not sealed";
+}
+
+/* Of a case without a SEAL. */
+static bool store_tail(sqlite3_stmt *st, const struct tail_state *t)
+{
+	const char *what = t->readable ? "read" : t->present ? t->why : "none";
+
+	return store(st, "tail", what) && store_number(st, "tail_events", t->events) &&
+	       store_number(st, "tail_events_lost", t->lost) &&
+	       store_number(st, "tail_bytes_unreadable", t->unusable) &&
+	       (!t->unusable || store(st, "tail_damage", t->why));
+}
+
 bool caseinfo_store(const struct caseinfo *ci, sqlite3 *db, const char *path, const struct case_state *s,
 		    const struct caseinfo_totals *t)
 {
@@ -261,7 +281,8 @@ bool caseinfo_store(const struct caseinfo *ci, sqlite3 *db, const char *path, co
 	slash = slash ? slash + 1 : path;
 	name = text_of((const uint8_t *)slash, strlen(slash), false);
 	good = name && store_hex(st, "case_id", h->case_id, sizeof(h->case_id)) && store(st, "file", name) &&
-	       store(st, "verdict", verdict) && store(st, "sealed", h->sealed ? "yes" : "no") &&
+	       store(st, "verdict", verdict) && store(st, "state", state_of(s)) &&
+	       store(st, "sealed", h->sealed ? "yes" : "no") && (!case_unfinished(s) || store_tail(st, &s->tail)) &&
 	       store_hex(st, "chain_head", h->link, sizeof(h->link));
 	if (good && h->sealed)
 		good = store_hex(st, "seal", h->seal_link, sizeof(h->seal_link)) &&
@@ -269,7 +290,7 @@ bool caseinfo_store(const struct caseinfo *ci, sqlite3 *db, const char *path, co
 		       store_hex(st, "prefix_sha256", h->prefix_sha256, sizeof(h->prefix_sha256));
 	for (size_t i = 0; good && i < ci->n; i++)
 		good = store(st, ci->pair[i].key, ci->pair[i].value);
-	good = good && store_number(st, "events", t->events) && store_number(st, "events_lost", h->lost) &&
+	good = good && store_number(st, "events", t->events) && store_number(st, "events_lost", h->lost + s->tail.lost) &&
 	       store(st, "first_event", t->events ? first : NULL) && store(st, "last_event", t->events ? last : NULL) &&
 	       store_number(st, "blocks", h->blocks) && store_number(st, "segments", h->segments) &&
 	       store_number(st, "ticks", h->ticks) && store_number(st, "recoveries", h->recoveries) &&

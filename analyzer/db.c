@@ -37,6 +37,7 @@ struct noted {
 	char case_id[33], link[FRZ_HEX_LEN];
 	uint64_t blocks;
 	bool damaged;
+	char tail[TAIL_TEXT_MAX];       /* tail_state_text */
 	char file[160];         /* size, times and so on of the case file then */
 };
 
@@ -152,7 +153,7 @@ static bool noted_get(sqlite3 *db, struct noted *n)
 
 	if (!meta_get(db, "case_id", n->case_id, sizeof(n->case_id)) || !meta_get(db, "link", n->link, sizeof(n->link)) ||
 	    !meta_get(db, "blocks", blocks, sizeof(blocks)) || !meta_get(db, "damaged", damaged, sizeof(damaged)) ||
-	    !meta_get(db, "file", n->file, sizeof(n->file)))
+	    !meta_get(db, "tail", n->tail, sizeof(n->tail)) || !meta_get(db, "file", n->file, sizeof(n->file)))
 		return false;
 	n->blocks = strtoull(blocks, NULL, 10);
 	n->damaged = !strcmp(damaged, "1");
@@ -178,6 +179,13 @@ uint64_t db_noted(sqlite3 *db, const char *what)
 	return meta_get(db, what, v, sizeof(v)) ? strtoull(v, NULL, 10) : 0;
 }
 
+bool db_noted_tail(sqlite3 *db, struct tail_mark mark[FRZ_TAIL_HALVES], unsigned *n)
+{
+	char v[TAIL_TEXT_MAX];
+
+	return meta_get(db, "tail", v, sizeof(v)) && tail_state_marks(v, mark, n);
+}
+
 bool db_begin(sqlite3 *db)
 {
 	return sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL) == SQLITE_OK;
@@ -185,16 +193,17 @@ bool db_begin(sqlite3 *db)
 
 bool db_commit(sqlite3 *db, const char *case_path, const struct case_state *s)
 {
-	char hex[FRZ_HEX_LEN], number[24], events[24], mark[160];
+	char hex[FRZ_HEX_LEN], number[24], events[24], mark[160], tail[TAIL_TEXT_MAX];
 
 	frz_hex(s->head.case_id, sizeof(s->head.case_id), hex);
 	if (!meta_set(db, "case_id", hex))
 		return false;
 	frz_hex(s->head.link, sizeof(s->head.link), hex);
 	snprintf(number, sizeof(number), "%" PRIu64, s->head.blocks);
-	snprintf(events, sizeof(events), "%" PRIu64, s->head.events);
+	snprintf(events, sizeof(events), "%" PRIu64, s->head.events + s->tail.events);
 	file_mark(case_path, mark, sizeof(mark));
-	return meta_set(db, "link", hex) && meta_set(db, "events", events) && meta_set(db, "blocks", number) && meta_set(db, "file", mark) &&
+	tail_state_text(&s->tail, tail);
+	return meta_set(db, "link", hex) && meta_set(db, "tail", tail) && meta_set(db, "events", events) && meta_set(db, "blocks", number) && meta_set(db, "file", mark) &&
 	       meta_set(db, "damaged", s->head.damages || (s->end != FRZ_END && s->end != FRZ_E_UNSEALED) ? "1" : "0") &&
 	       sqlite3_exec(db, "COMMIT", NULL, NULL, NULL) == SQLITE_OK;
 }
@@ -223,7 +232,7 @@ static bool empty_or_absent(const char *path)
 /* What the database at path is to a case in this state. A line is printed for DB_REFUSED. */
 static enum match match_db(const char *path, const struct options *o, struct case_state *s, struct noted *n)
 {
-	char id[33], link[FRZ_HEX_LEN];
+	char id[33], link[FRZ_HEX_LEN], tail[TAIL_TEXT_MAX];
 	enum match m = DB_STALE;
 	sqlite3 *db;
 
@@ -245,8 +254,9 @@ static enum match match_db(const char *path, const struct options *o, struct cas
 	}
 	if (pragma_int(db, "PRAGMA user_version") == SCHEMA_VERSION && schema_is_ours(db) && noted_get(db, n)) {
 		frz_hex(s->head.link, sizeof(s->head.link), link);
+		tail_state_text(&s->tail, tail);
 		if (n->blocks == s->head.blocks && !strcmp(n->link, link)) {
-			m = DB_CURRENT;
+			m = !strcmp(n->tail, tail) ? DB_CURRENT : n->damaged ? DB_STALE : DB_OLDER;
 		} else if (n->blocks && n->blocks < s->head.blocks && !n->damaged) {
 			struct case_state again;
 
@@ -321,17 +331,27 @@ static void catch_signals(bool on)
 		signal(signals[i], on ? killed : SIG_DFL);
 }
 
-/* Imports into db, whose transaction is open or not needed. The line was printed on failure. */
-static bool import_into(sqlite3 *db, const struct options *o, uint64_t skip_blocks, struct case_state *s, int *code)
+/* Imports into db, whose transaction is open or not needed. n: what it has, NULL for nothing. The line
+ * was printed on failure, but for IMPORT_STALE. */
+static bool import_into(sqlite3 *db, const struct options *o, const struct noted *n, struct case_state *s, int *code)
 {
 	struct import_options io = { .path = o->case_path, .allow_damaged = o->allow_damaged,
-				     .progress = !o->quiet && isatty(STDERR_FILENO), .skip_blocks = skip_blocks };
+				     .progress = !o->quiet && isatty(STDERR_FILENO) };
+	struct import *im = NULL;
 	char err[600];
-	struct import *im = import_new(db, &io, err, sizeof(err), code);
-	bool good = im && import_run(im, s, err, sizeof(err), code);
+	bool good;
 
+	if (n) {
+		io.skip_blocks = n->blocks;
+		if (!tail_state_marks(n->tail, io.mark, &io.nmarks)) {
+			*code = IMPORT_STALE;
+			return false;
+		}
+	}
+	im = import_new(db, &io, err, sizeof(err), code);
+	good = im && import_run(im, s, err, sizeof(err), code);
 	import_free(im);
-	if (!good)
+	if (!good && *code != IMPORT_STALE)
 		complain(*code, "%s", err);
 	return good;
 }
@@ -379,7 +399,7 @@ static bool build(const char *path, const struct options *o, struct case_state *
 		db_failed(path, db ? sqlite3_errmsg(db) : "cannot be opened", code);
 		goto out;
 	}
-	if (!import_into(db, o, 0, s, code))
+	if (!import_into(db, o, NULL, s, code))
 		goto out;
 	if (!db_create_indexes(db) || !db_commit(db, o->case_path, s)) {
 		db_failed(path, sqlite3_errmsg(db), code);
@@ -415,7 +435,8 @@ sqlite3 *db_open_writable(const char *path)
 	return db;
 }
 
-/* Goes on where an earlier import stopped, in one transaction. */
+/* Goes on where an earlier import stopped, in one transaction; or anew, when what it took from
+ * the tail is not what came into the case. */
 static bool extend(const char *path, const struct options *o, const struct noted *n, struct case_state *s, int *code)
 {
 	sqlite3 *db = db_open_writable(path);
@@ -430,11 +451,11 @@ static bool extend(const char *path, const struct options *o, const struct noted
 		sqlite3_close(db);
 		return false;
 	}
-	good = import_into(db, o, n->blocks, s, code);
+	good = import_into(db, o, n, s, code);
 	if (good && !db_commit(db, o->case_path, s))
 		good = db_failed(path, sqlite3_errmsg(db), code);
-	sqlite3_close(db);
-	return good;
+	sqlite3_close(db);      /* takes back what was not committed */
+	return good || (*code == IMPORT_STALE && build(path, o, s, code));
 }
 
 static bool choose(const struct options *o, struct case_state *s, enum match *m, struct noted *n)
@@ -479,30 +500,16 @@ static void note_mark(const char *mark)
 	sqlite3_close(db);
 }
 
-/* A case that is being written can be met in the middle of a block: a moment later it is whole. */
-static void look_live(const char *path, struct case_state *s)
-{
-	const struct timespec moment = { .tv_nsec = 50000000 };
-	uint64_t bytes;
-	int tries = 0;
-
-	do {
-		bytes = tries ? s->head.file_bytes : 0;
-		if (tries)
-			nanosleep(&moment, NULL);
-		case_look(path, true, UINT64_MAX, s);
-	} while (s->end == FRZ_E_TRUNCATED && (tries == 0 || s->head.file_bytes != bytes) && tries++ < 20);
-}
-
 /* The database at used_path is up to date and *s is the case's state. */
 static bool prepare(const struct options *o, struct case_state *s, int *code)
 {
 	struct noted n = { .blocks = 0 };
+	struct tail_state tail;
 	enum match m;
 	char mark[160];
 
-	look_live(o->case_path, s);
-	if (s->end != FRZ_END && s->end != FRZ_E_UNSEALED && !(o->allow_damaged && s->head.blocks))
+	case_look_live(o->case_path, s);
+	if (!case_whole(s) && !(o->allow_damaged && s->head.blocks))
 		return report_damage(o, s, code);
 	*code = VERIFY_USAGE;
 	if (!choose(o, s, &m, &n))
@@ -514,8 +521,10 @@ static bool prepare(const struct options *o, struct case_state *s, int *code)
 		if (!strcmp(mark, n.file))
 			return true;
 		/* the same blocks, but the file was touched: are the frames what they were? */
+		tail = s->tail;
 		case_look(o->case_path, false, UINT64_MAX, s);
-		if (s->end != FRZ_END && s->end != FRZ_E_UNSEALED) {
+		s->tail = tail;
+		if (!case_whole(s)) {
 			if (!o->allow_damaged)
 				return report_damage(o, s, code);
 			m = DB_STALE;

@@ -1,8 +1,9 @@
 /*
  * follow.c - the timeline of a case that still grows (contract in follow.h).
  *
- * The database is extended as segments come; what is new is then printed from it. Ends when
- * the case is sealed, or at Ctrl-C, and then with the exit code of the case's state.
+ * The database is extended as segments come, and as records come into the tail; what is new is
+ * then printed from it. Ends when the case is sealed, when the recorder ends without that, or
+ * at Ctrl-C, with the exit code of the case's state.
  */
 #include "follow.h"
 
@@ -10,7 +11,6 @@
 #include <signal.h>
 #include <sqlite3.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 #include <time.h>
 
 #include "db.h"
@@ -50,23 +50,24 @@ static int print_new(struct output *out, sqlite3 *db, const struct options *o, i
 static int loop(struct output *out, sqlite3 *db, struct import *im, const struct options *o, uint64_t seq, int *code)
 {
 	const struct timespec pause = { .tv_nsec = POLL_NS };
+	bool first = true, at_work = false;
 	struct case_state s;
-	off_t size = -1;
 	char err[600];
 
 	for (; !stopped; nanosleep(&pause, NULL)) {
 		int64_t from;
-		struct stat st;
 
-		if (stat(o->case_path, &st) == 0 && st.st_size == size)
+		if (!first && !import_moved(im))
 			continue;
-		size = st.st_size;
+		first = false;
 		if (!db_begin(db)) {
 			complain(0, "%s: %s", db_path(), sqlite3_errmsg(db));
 			return -1;
 		}
 		if (!import_run(im, &s, err, sizeof(err), code)) {
 			complain(0, "%s", err);
+			if (*code == IMPORT_STALE)
+				*code = VERIFY_DAMAGED;
 			return -1;
 		}
 		if (!db_commit(db, o->case_path, &s)) {
@@ -76,9 +77,14 @@ static int loop(struct output *out, sqlite3 *db, struct import *im, const struct
 		*code = case_exit(&s);
 		if (import_news(im, &from) && print_new(out, db, o, from, seq) < 0)
 			return -1;
-		seq = s.head.events;
+		seq = s.head.events + s.tail.events;
 		if (s.end == FRZ_END)
 			return 0;
+		if (at_work && s.tail.writer == FRZ_WRITER_NONE) {
+			complain(0, "%s: the recorder ended without a seal: use frec --recover", o->case_path);
+			return 0;
+		}
+		at_work |= s.tail.writer == FRZ_WRITER_AT_WORK;
 	}
 	return 0;
 }
@@ -110,6 +116,7 @@ int follow_run(const struct options *o)
 		uint64_t seq = db_noted(db, "events");
 
 		io.skip_blocks = db_noted(db, "blocks");
+		db_noted_tail(db, io.mark, &io.nmarks);
 		if (code == VERIFY_GOOD) {
 			good = 0;
 		} else {

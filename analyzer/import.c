@@ -1,14 +1,15 @@
 /* import.c - blocks to segments to records to rows (contract in import.h). */
 #include "import.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <sqlite3.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "caseinfo.h"
 #include "record.h"
@@ -32,6 +33,11 @@ struct import {
 	int64_t news_first;
 	uint64_t damages;               /* segments whose records do not decode */
 	uint64_t last_seq;
+	/* the tail of a case that has no SEAL */
+	struct frz_unfinished tail;
+	struct tail_state state;        /* of it at the last run; its marks are what the rows have */
+	uint8_t genesis_link[FRZ_HASH_LEN];
+	off_t bytes;                    /* of the case then */
 	/* progress */
 	struct timespec begun, drawn;
 	bool drew;
@@ -135,10 +141,12 @@ struct import *import_new(sqlite3 *db, const struct import_options *o, char *err
 	im->drawn = im->begun;
 	im->dec = frz_decoder_new();
 	im->info = caseinfo_new();
-	if (!im->dec || !im->info) {
+	if (!frz_unfinished_init(&im->tail, o->path) || !im->dec || !im->info) {
 		nomem(err, cap, code);
 		goto fail;
 	}
+	im->state.nmarks = o->nmarks;
+	memcpy(im->state.mark, o->mark, sizeof(im->state.mark));
 	if (frz_case_open(o->path, o->allow_damaged ? FRZ_CASE_ALLOW_DAMAGED : 0, &im->c, &fault) != FRZ_OK) {
 		fault_line(im, &fault, err, cap, code);
 		goto fail;
@@ -157,6 +165,7 @@ void import_free(struct import *im)
 	if (!im)
 		return;
 	rows_free(im->rows);
+	frz_unfinished_release(&im->tail);
 	frz_decoder_free(im->dec);
 	frz_case_close(im->c);
 	caseinfo_free(im->info);
@@ -176,40 +185,85 @@ static bool note(struct import *im, const char *what, uint64_t count, int64_t ts
 	return rows_coverage(im->rows, what, count, ts, text);
 }
 
+/* A segment begins, or is gone on with. False: no memory. */
+static bool begin_segment(struct import *im, uint64_t first_event, struct frz_moment first, bool known)
+{
+	int64_t to_real = (int64_t)(first.real_ns - first.mono_ns);
+	bool good = true;
+
+	if (im->has_anchor && !known && llabs(to_real - im->anchor) > CLOCK_STEP_NS)
+		good = note(im, "clock stepped", 1, (int64_t)first.real_ns,
+			    "real time moved by %+.3f s against monotonic time before event %" PRIu64,
+			    (double)(to_real - im->anchor) / 1e9, first_event);
+	im->has_anchor = true;
+	im->anchor = to_real;
+	rows_segment(im->rows, im->dec, to_real);
+	return good;
+}
+
+/* known: its rows are there already. False: no memory, or the database failed. */
+static bool take_record(struct import *im, const struct frz_record *rec, bool known)
+{
+	if (rec->seq)
+		im->last_seq = rec->seq;
+	if (known)
+		return rows_known(im->rows, rec);
+	if (FRZ_REC_EVENT((unsigned)rec->type)) {
+		int64_t ts = (int64_t)(rec->mono_ns - rec->dur_ns) + im->anchor;
+
+		if (!im->news++ || ts < im->news_first)
+			im->news_first = ts;
+	}
+	return rows_record(im->rows, rec);
+}
+
+/* The segment with this number is whole now: what it had in the tail is out of *was. False:
+ * none of it was known. */
+static bool unmark(struct import *im, uint64_t generation, struct tail_mark *was)
+{
+	struct tail_state *t = &im->state;
+
+	if (!t->nmarks || t->mark[0].generation != generation)
+		return false;
+	*was = t->mark[0];
+	t->mark[0] = t->mark[1];
+	t->nmarks--;
+	return true;
+}
+
 /* The records of one segment. FRZ_OK, or what is wrong with them in *fault; FRZ_E_NOMEM
- * also when the database failed. */
+ * also when the database failed; FRZ_E_FOREIGN: its first records are not those that were
+ * taken from the tail. */
 static enum frz_err segment(struct import *im, const struct frz_case_item *it, struct frz_fault *fault)
 {
 	const struct frz_case_segment *s = &it->segment;
+	struct tail_mark was = { .records = 0 };
+	struct tail_hash h;
 	struct frz_record rec;
 	const char *why = NULL;
 	uint8_t *raw = NULL;
 	enum frz_err err = frz_case_raw(im->c, &raw, fault);
-	int64_t to_real = (int64_t)(s->first.real_ns - s->first.mono_ns);
 
 	if (err != FRZ_OK)
 		return err;
-	if (im->has_anchor && llabs(to_real - im->anchor) > CLOCK_STEP_NS)
-		note(im, "clock stepped", 1, (int64_t)s->first.real_ns,
-		     "real time moved by %+.3f s against monotonic time before event %" PRIu64,
-		     (double)(to_real - im->anchor) / 1e9, s->first_event);
-	im->has_anchor = true;
-	im->anchor = to_real;
 	err = frz_decoder_begin(im->dec, raw, s->raw_len, s->first_event, s->first.mono_ns);
-	if (err == FRZ_OK)
-		rows_segment(im->rows, im->dec, to_real);
+	unmark(im, s->number + 1, &was);
+	tail_hash_begin(&h);
+	if (err == FRZ_OK && !begin_segment(im, s->first_event, s->first, was.records))
+		err = FRZ_E_NOMEM;
 	while (err == FRZ_OK && (err = frz_decoder_next(im->dec, &rec, &why)) == FRZ_OK) {
-		if (FRZ_REC_EVENT((unsigned)rec.type)) {
-			int64_t ts = (int64_t)(rec.mono_ns - rec.dur_ns) + to_real;
+		bool known = h.records < was.records;
 
-			im->last_seq = rec.seq;
-			if (!im->news++ || ts < im->news_first)
-				im->news_first = ts;
-		}
-		if (!rows_record(im->rows, &rec))
+		if (known)
+			tail_hash_add(&h, &rec);
+		if (known && h.records == was.records && !tail_hash_is(&h, &was))
+			err = FRZ_E_FOREIGN;
+		else if (!take_record(im, &rec, known))
 			err = FRZ_E_NOMEM;
 	}
 	free(raw);
+	if (err == FRZ_END && h.records < was.records)
+		err = FRZ_E_FOREIGN;
 	if (err == FRZ_END)
 		return FRZ_OK;
 	if (err != FRZ_E_NOMEM)
@@ -241,10 +295,9 @@ static bool finish(struct import *im, struct case_state *state, char *err, size_
 	struct rows_stats st;
 	struct caseinfo_totals t;
 
-	state->head.damages += im->damages;
 	if (!rows_flush(im->rows, err, cap))
 		return false;
-	if (!tell_lost(im, state->head.lost) || !rows_flush(im->rows, err, cap))
+	if (!tell_lost(im, state->head.lost + state->tail.lost) || !rows_flush(im->rows, err, cap))
 		return false;
 	rows_stats(im->rows, &st);
 	t = (struct caseinfo_totals){ st.events, st.first_ts, st.last_ts };
@@ -254,71 +307,178 @@ static bool finish(struct import *im, struct case_state *state, char *err, size_
 	return false;
 }
 
-bool import_run(struct import *im, struct case_state *state, char *err, size_t cap, int *code)
+static bool stale(const struct import *im, char *err, size_t cap, int *code)
+{
+	snprintf(err, cap, "%s: what was read from its tail before is not what it holds now", im->o.path);
+	*code = IMPORT_STALE;
+	return false;
+}
+
+/* A failed database says more when it is flushed. */
+static bool no_rows(struct import *im, char *err, size_t cap, int *code)
+{
+	progress(im, true);
+	if (rows_flush(im->rows, err, cap))
+		return nomem(err, cap, code);
+	*code = VERIFY_USAGE;
+	return false;
+}
+
+static bool take_segment(struct import *im, const struct frz_case_item *it, char *err, size_t cap, int *code)
+{
+	const struct frz_case_segment *s = &it->segment;
+	struct frz_fault fault;
+	enum frz_err e;
+
+	if (it->block.index < im->o.skip_blocks) {
+		im->has_anchor = true;
+		im->anchor = (int64_t)(s->first.real_ns - s->first.mono_ns);
+		return true;
+	}
+	e = segment(im, it, &fault);
+	if (e == FRZ_OK)
+		return true;
+	if (e == FRZ_E_NOMEM)
+		return no_rows(im, err, cap, code);
+	progress(im, true);
+	if (e == FRZ_E_FOREIGN)
+		return stale(im, err, cap, code);
+	if (!im->o.allow_damaged)
+		return fault_line(im, &fault, err, cap, code);
+	if (im->last_seq + 1 < s->first_event)
+		im->last_seq = s->first_event - 1;
+	im->damages++;
+	return damage(im, &fault, s->first_event + s->events - 1 - im->last_seq) || no_rows(im, err, cap, code);
+}
+
+/* The blocks up to limit, in bytes, of a case that may grow meanwhile; state->end says how they
+ * end. False: nothing of use. */
+static bool take_blocks(struct import *im, uint64_t limit, struct case_state *state, char *err, size_t cap, int *code)
 {
 	struct frz_case_item it;
 
-	memset(state, 0, sizeof(*state));
-	*err = '\0';
-	while ((state->end = frz_case_next(im->c, &it, &state->fault)) == FRZ_OK) {
-		bool good = true;
-
-		if (it.type == 0) {
-			good = damage(im, &it.fault, it.segment_skipped ? it.segment.events : 0);
-		} else if (it.type == FRZ_SEGMENT) {
-			struct frz_fault fault;
-			enum frz_err e;
-
-			if (it.block.index < im->o.skip_blocks) {
-				im->has_anchor = true;
-				im->anchor = (int64_t)(it.segment.first.real_ns - it.segment.first.mono_ns);
-				continue;
-			}
-			e = segment(im, &it, &fault);
-			good = e != FRZ_E_NOMEM;
-			if (good && e != FRZ_OK) {
-				if (!im->o.allow_damaged) {
-					progress(im, true);
-					return fault_line(im, &fault, err, cap, code);
-				}
-				if (im->last_seq + 1 < it.segment.first_event)
-					im->last_seq = it.segment.first_event - 1;
-				good = damage(im, &fault, it.segment.first_event + it.segment.events - 1 - im->last_seq);
-				im->damages++;
-			}
-		} else {
-			good = caseinfo_block(im->info, &it);
-			if (it.type == FRZ_GENESIS) {
-				const char *set = caseinfo_get(im->info, "records");
-
-				rows_audit(im->rows, records_counted(set ? set : "default"));
-			}
+	for (;;) {
+		frz_case_head(im->c, &state->head);
+		state->end = FRZ_E_UNSEALED;
+		if (!state->head.sealed && state->head.bytes >= limit)
+			break;
+		state->end = frz_case_next(im->c, &it, &state->fault);
+		if (state->end != FRZ_OK)
+			break;
+		if (it.type == FRZ_SEGMENT) {
+			if (!take_segment(im, &it, err, cap, code))
+				return false;
+		} else if (it.type == 0) {
+			if (!damage(im, &it.fault, it.segment_skipped ? it.segment.events : 0))
+				return no_rows(im, err, cap, code);
+		} else if (!caseinfo_block(im->info, &it)) {
+			return no_rows(im, err, cap, code);
 		}
-		if (!good) {
-			progress(im, true);
-			/* a failed database says more when it is flushed */
-			if (rows_flush(im->rows, err, cap))
-				return nomem(err, cap, code);
-			*code = VERIFY_USAGE;
-			return false;
+		if (it.type == FRZ_GENESIS) {
+			const char *set = caseinfo_get(im->info, "records");
+
+			rows_audit(im->rows, records_counted(set ? set : "default"));
+			memcpy(im->genesis_link, it.block.link, FRZ_HASH_LEN);
 		}
 		progress(im, false);
 	}
-	progress(im, true);
 	frz_case_head(im->c, &state->head);
+	state->head.damages += im->damages;
+	return true;
+}
+
+static bool tail_half(void *arg, const struct frz_tail_half *h, bool known)
+{
+	return begin_segment(arg, h->first_event, (struct frz_moment){ h->mono, h->real }, known);
+}
+
+static bool tail_record(void *arg, const struct frz_record *rec, bool known)
+{
+	return take_record(arg, rec, known);
+}
+
+/* What the segments lack. False: nothing of use. */
+static bool take_tail(struct import *im, const struct case_state *state, char *err, size_t cap, int *code)
+{
+	struct tail_taker to = { .d = im->dec, .half = tail_half, .record = tail_record, .arg = im };
+	struct tail_state *t = &im->state;
+
+	frz_unfinished_fit(&im->tail, im->genesis_link, state->head.segments, state->head.events);
+	/* at work, and yet there is no copy: it will be had the next time */
+	if (t->writer == FRZ_WRITER_AT_WORK && !im->tail.copied && t->nmarks)
+		return true;
+	switch (tail_walk(&im->tail, &to, t)) {
+	case TAIL_STALE:
+		return stale(im, err, cap, code);
+	case TAIL_STOPPED:
+		return no_rows(im, err, cap, code);
+	default:
+		return true;
+	}
+}
+
+/* A case as it is at one moment: the tail is copied first, and the blocks that there are then are
+ * read. What comes later stays for the next time, or a fast recorder would never be caught up with. */
+static bool take_all(struct import *im, struct case_state *state, char *err, size_t cap, int *code)
+{
+	const struct timespec moment = { .tv_nsec = 10000000 };
+	enum frz_writer writer = frz_case_writer(im->o.path);
+	struct stat st;
+	int tries = 0;
+
+	frz_unfinished_copy(&im->tail);
+	if (stat(im->o.path, &st) != 0) {
+		snprintf(err, cap, "%s: %s", im->o.path, strerror(errno));
+		*code = VERIFY_USAGE;
+		return false;
+	}
+	im->bytes = st.st_size;
+	for (;;) {
+		if (!take_blocks(im, (uint64_t)st.st_size, state, err, cap, code))
+			return false;
+		/* within a block that is being written */
+		if (state->end != FRZ_E_TRUNCATED || writer != FRZ_WRITER_AT_WORK || im->o.live || tries++ == 100)
+			break;
+		nanosleep(&moment, NULL);
+	}
+	if (!case_unfinished(state)) {
+		im->state = (struct tail_state){ .nmarks = 0 };
+		return true;
+	}
+	im->state.writer = writer;
+	if (!take_tail(im, state, err, cap, code))
+		return false;
 	if (im->o.live && state->end == FRZ_E_TRUNCATED)
 		state->end = FRZ_E_UNSEALED;
-	if (state->end != FRZ_END && state->end != FRZ_E_UNSEALED && !im->o.allow_damaged)
-		return fault_line(im, &state->fault, err, cap, code);
-	if (state->end != FRZ_END && state->end != FRZ_E_UNSEALED && (state->end != FRZ_E_TRUNCATED || !state->head.blocks))
-		return fault_line(im, &state->fault, err, cap, code);
-	if (state->end == FRZ_E_TRUNCATED)
+	state->tail = im->state;
+	return true;
+}
+
+bool import_run(struct import *im, struct case_state *state, char *err, size_t cap, int *code)
+{
+	memset(state, 0, sizeof(*state));
+	*err = '\0';
+	if (!take_all(im, state, err, cap, code))
+		return false;
+	progress(im, true);
+	if (!case_whole(state)) {
+		if (!im->o.allow_damaged || state->end != FRZ_E_TRUNCATED || !state->head.blocks)
+			return fault_line(im, &state->fault, err, cap, code);
 		damage(im, &state->fault, 0);
+	}
 	if (!finish(im, state, err, cap)) {
 		*code = VERIFY_USAGE;
 		return false;
 	}
 	return true;
+}
+
+bool import_moved(struct import *im)
+{
+	struct stat st;
+
+	return stat(im->o.path, &st) != 0 || st.st_size != im->bytes ||
+	       frz_case_writer(im->o.path) != im->state.writer || frz_unfinished_moved(&im->tail);
 }
 
 uint64_t import_news(struct import *im, int64_t *first_ts)

@@ -174,6 +174,40 @@ void frz_unfinished_copy(struct frz_unfinished *u)
 	close(fd);
 }
 
+/* A half's page up to here tells everything that is new. */
+#define PAGE_TELLS (FRZ_TAIL_P_LOST + 8)
+
+static bool half_moved(const struct frz_unfinished *u, int fd, size_t at)
+{
+	uint8_t now[PAGE_TELLS];
+
+	return pread(fd, now, sizeof(now), (off_t)at) != (ssize_t)sizeof(now) ||
+	       memcmp(now, u->mem + at, sizeof(now)) != 0;
+}
+
+bool frz_unfinished_moved(const struct frz_unfinished *u)
+{
+	int fd = open(u->path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | O_NOFOLLOW);
+	uint8_t page[FRZ_TAIL_PAGE];
+	struct frz_tail_head h;
+	bool moved = false;
+	const char *why;
+	ssize_t n;
+
+	if (fd < 0)
+		return u->present != (errno != ENOENT);
+	if (u->copied && frz_tail_parse_head(u->mem, u->len, &h, &why) == FRZ_OK) {
+		for (unsigned i = 0; i < FRZ_TAIL_HALVES && h.half_bytes; i++)
+			moved |= half_moved(u, fd, frz_tail_half_offset(&h, i));
+	} else {
+		/* what could not be copied may be a tail now */
+		n = pread(fd, page, sizeof(page), 0);
+		moved = n > 0 && frz_tail_parse_head(page, (size_t)n, &h, &why) == FRZ_OK;
+	}
+	close(fd);
+	return moved;
+}
+
 /* ---- what of it the case lacks ---- */
 
 /* What is not kept of halves i and later. */

@@ -40,6 +40,8 @@ void frz_unfinished_release(struct frz_unfinished *u);
 /* Copies the tail as it is at one moment, though a recorder writes to it: a copy during which a
  * half was handed over is made again. Of the affinity area nothing is copied. */
 void frz_unfinished_copy(struct frz_unfinished *u);
+/* Does the tail differ from the copy? A cheap look, not at every byte. */
+bool frz_unfinished_moved(const struct frz_unfinished *u);
 /* What of the copy a case lacks whose whole segments were counted after it was made. link: of
  * its GENESIS; segments, events: as frz_case_head() tells them. */
 void frz_unfinished_fit(struct frz_unfinished *u, const uint8_t link[FRZ_HASH_LEN],
