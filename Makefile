@@ -248,6 +248,7 @@ HELPERS = \
 
 # tests/targets/NAME.c: programs to be traced, linked with nothing of ours
 TARGETS = \
+	hostile \
 	where \
 	counter \
 	io \
@@ -302,6 +303,7 @@ SCRIPT_TESTS = \
 	tests/e2e/bad-input.t \
 	tests/e2e/cycles.t \
 	tests/e2e/verify.t \
+	tests/e2e/custody.t \
 	tests/e2e/frec-manual.t \
 	tests/e2e/killed.t \
 	tests/e2e/modes.t \

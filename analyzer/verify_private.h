@@ -62,6 +62,9 @@ void verify_tail_read(struct verify_tail *t, const uint8_t genesis_link[FRZ_HASH
 void verify_print_text(const struct verify_options *o, const struct verify_result *r, FILE *out);
 void verify_print_json(const struct verify_options *o, const struct verify_result *r, FILE *out);
 
+/* A paragraph, made harmless, as an item of a list within 96 columns. */
+void verify_put_item(FILE *out, const char *text);
+
 /* Shared by both: "intact", "not sealed", "truncated", "damaged", ... */
 const char *verify_verdict(const struct verify_result *r);
 /* ISO 8601, UTC, nanoseconds. */

@@ -154,8 +154,7 @@ static void print_good_part(const struct verify_result *r, FILE *out)
 		grouped(r->good_events, n), t, (uintmax_t)r->good_blocks, (uintmax_t)r->good_bytes);
 }
 
-/* A paragraph, harmless, as an item of the list within 96 columns. */
-static void put_item(FILE *out, const char *text)
+void verify_put_item(FILE *out, const char *text)
 {
 	char shown[6000];
 	size_t col = 1, n;
@@ -230,11 +229,11 @@ static void print_anchors(const struct verify_options *o, const struct verify_re
 		const struct anchors *s = &o->anchors[i];
 
 		describe_anchors(s, line, sizeof(line));
-		put_item(out, line);
+		verify_put_item(out, line);
 		if (s->cut_line) {
 			snprintf(line, sizeof(line), "%s: its last line was cut short and is left out.",
 				 s->from);
-			put_item(out, line);
+			verify_put_item(out, line);
 		}
 	}
 	if (r->anchored_to && !r->anchored && !r->ndamage && r->head.sealed)
@@ -245,7 +244,7 @@ static void print_anchors(const struct verify_options *o, const struct verify_re
 static void print_trust(const struct verify_result *r, bool anchored, FILE *out)
 {
 	if (*r->trust_line) {
-		put_item(out, r->trust_line);
+		verify_put_item(out, r->trust_line);
 		return;
 	}
 	if (r->trust == VERIFY_NOT_CHECKED)

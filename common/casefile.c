@@ -131,6 +131,8 @@ void frz_case_head(const struct frz_case *c, struct frz_case_head *h)
 	memcpy(h->prefix_sha256, c->prefix_sha256, FRZ_HASH_LEN);
 }
 
+void frz_case_sha256(const struct frz_case *c, struct frz_sha256 *out) { *out = c->sha; }
+
 /* ---- looking at one block ---- */
 
 /* What a step found out besides the item. */

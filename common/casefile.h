@@ -111,6 +111,9 @@ struct frz_case_head {
 	bool sealed;
 };
 void frz_case_head(const struct frz_case *c, struct frz_case_head *h);
+/* The hash whose digest is head.sha256, to go on with. */
+struct frz_sha256;
+void frz_case_sha256(const struct frz_case *c, struct frz_sha256 *out);
 
 /* Fills *f: block, offset and a formatted line, made printable. Returns err. */
 enum frz_err frz_fault_set(struct frz_fault *f, enum frz_err err, uint64_t block, uint64_t offset,

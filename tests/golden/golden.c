@@ -190,7 +190,6 @@ static void make_case(void)
 	cb_segment_close(&b, mono, real, 0, true);
 	cb_recovery(&b);
 	cb_seal(&b);
-	cb_custody(&b, "frz-statement 1\nmade up\n", "-----BEGIN SSH SIGNATURE-----\nmade up\n");
 }
 
 static int make(const char *path)

@@ -3,13 +3,16 @@
 
 tests/golden/v1.frz never changes once version 1 is out; v1.jsonl is what it says. A reader
 of today must read it as the reader of then did. Before that, GOLDEN_UPDATE=1 makes both anew
-from golden.c (the case) and the C reader (the dump): look at the difference as a diff.
+from golden.c (the case), fanalyze (its custody, by keys made for it and thrown away) and the C
+reader (the dump): look at the difference as a diff.
 """
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 
 here = os.path.dirname(os.path.abspath(__file__))
 build = os.environ['BUILD']
@@ -17,6 +20,8 @@ golden = os.path.join(build, 'golden', 'golden')
 reader = os.path.join(here, '..', 'reader', 'frzread.py')
 case = os.path.join(here, 'v1.frz')
 dump = os.path.join(here, 'v1.jsonl')
+signers = os.path.join(here, 'v1.signers')
+fanalyze = os.environ['FANALYZE']
 count = failed = 0
 
 
@@ -43,10 +48,31 @@ def same(name, got, want):
     check(got == want, name, '%d lines, want %d' % (len(got), len(want)), *first)
 
 
+def put_in_custody():
+    """Signed by alice, released to bob, received by bob; their public keys stay."""
+    tmp = tempfile.mkdtemp()
+    with open(signers, 'w') as f:
+        for who in ('alice@ir', 'bob@lab'):
+            key = os.path.join(tmp, who)
+            subprocess.check_call(['ssh-keygen', '-q', '-t', 'ed25519', '-N', '', '-C', who, '-f', key])
+            with open(key + '.pub') as pub:
+                f.write(who + ' ' + pub.read())
+    alice, bob = (['--sign', os.path.join(tmp, who), '--as', who, '--quiet'] for who in ('alice@ir', 'bob@lab'))
+    receipt = os.path.join(tmp, 'receipt')
+    subprocess.check_call([fanalyze, case, *alice], stdout=subprocess.DEVNULL)
+    subprocess.check_call([fanalyze, case, '--release', '--to', 'bob@lab', '--purpose', 'analysis',
+                           '--authority', 'order 12/23', '--via', 'courier', '--place', 'Bonn', '--note',
+                           'bag 4711', '--output', receipt, *alice])
+    subprocess.check_call([fanalyze, case, '--receive', '--from', 'alice@ir', '--receipt', receipt, *bob],
+                          stdout=subprocess.DEVNULL)
+    shutil.rmtree(tmp)
+
+
 if os.environ.get('GOLDEN_UPDATE') == '1':
     if os.path.exists(case):
         os.unlink(case)
     subprocess.check_call([golden, 'make', case])
+    put_in_custody()
     with open(dump, 'wb') as f:
         subprocess.check_call([golden, 'dump', case], stdout=f)
 
@@ -81,6 +107,11 @@ prefix = run('sh', '-c', 'head -c %d "$1" | sha256sum' % seal['fields']['prefix-
 check(prefix.stdout.decode().split()[0] == seal['fields']['prefix-sha256'],
       'head -c N | sha256sum is what the SEAL says')
 
+# its custody is as good as on the first day
+trusted = run(fanalyze, case, '--verify', '--require', 'sealed,signed', '--allowed-signers', signers)
+check(trusted.returncode == 0 and b'In the custody of bob@lab' in trusted.stdout,
+      'the golden case is in good custody', trusted.returncode, trusted.stdout, trusted.stderr)
+
 # a case made today reads alike, whatever zstd made of it
 fresh = os.path.join(build, 'golden', 'fresh.frz')
 if os.path.exists(fresh):
@@ -110,7 +141,8 @@ for n in starts[1:-1]:
         f.write(data[:n])
     codes.append(run(sys.executable, reader, '--events', bad).returncode)
 # behind the SEAL, leaving out custody entries is no damage to the case
-check(codes == [3] * (len(codes) - 1) + [0], 'and that a case is not sealed', codes)
+custody = blocks.count('CUSTODY')
+check(codes == [3] * (len(codes) - custody) + [0] * custody, 'and that a case is not sealed', codes)
 with open(bad, 'wb') as f:
     f.write(data[:starts[3] + 10])
 check(run(sys.executable, reader, bad).returncode == 1, 'or cut short')
