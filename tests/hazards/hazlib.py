@@ -69,9 +69,9 @@ def descendants():
     return found
 
 
-def left_over(seconds=3.0):
+def left_over(seconds=20.0):
     """Waits until this test has no child any more, as init would reap them. What is left after
-    that time is killed and told."""
+    that time is killed and told. It takes the status of every child, so ask for those first."""
     end = time.monotonic() + seconds * SLOW
     while True:
         try:
@@ -118,7 +118,7 @@ def unharmed(pid, masks=None):
     return ""
 
 
-def settles(check, seconds=3.0):
+def settles(check, seconds=20.0):
     """check() returns "" when all is well; gives it time. The last answer."""
     wait_until(lambda: check() == "", seconds, 0.005)
     return check()
@@ -147,7 +147,7 @@ def wait_end(p, seconds):
         return None
 
 
-def run_target(argv, mode="alone", options=(), seconds=20):
+def run_target(argv, mode="alone", options=(), seconds=60):
     """Runs a target that waits for a byte first. mode: alone, launch, attach."""
     case, name, trouble, code = new_case(), f"{tmp}/out", "", None
     tracer = None
@@ -160,7 +160,7 @@ def run_target(argv, mode="alone", options=(), seconds=20):
         if mode == "attach":
             tracer = start_program([FREC, "-q", "-p", str(main.pid), "-o", case, *options],
                                    subprocess.DEVNULL, said)
-            if not wait_until(lambda: tracer_of(main.pid) == tracer.pid or tracer.poll() is not None, 10, 0.002) \
+            if not wait_until(lambda: tracer_of(main.pid) == tracer.pid or tracer.poll() is not None, 60, 0.002) \
                     or tracer.poll() is not None:
                 trouble = "frec did not attach; "
         os.write(w, b"x")
@@ -169,7 +169,7 @@ def run_target(argv, mode="alone", options=(), seconds=20):
             trouble += "did not end: " + ", ".join(f"{n} {s}" for n, s in descendants().values())
             kill_everything()
         if tracer and code is not None:
-            ended = wait_end(tracer, 10)
+            ended = wait_end(tracer, 60)
             if ended is None:
                 trouble += "frec did not end with its target; "
                 kill_everything()
@@ -190,35 +190,34 @@ class Driven:
 
     def __init__(self, name, *args, **kw):
         self.p = subprocess.Popen([HAZARDS + "/hazards", name, *map(str, args)], stdin=subprocess.PIPE,
-                                  stdout=subprocess.PIPE, text=True, bufsize=1, **kw)
+                                  stdout=subprocess.PIPE, bufsize=0, **kw)
         self.pid = self.p.pid
         _children.append(self.p)
-        self.first = self.p.stdout.readline()
+        self.first = self.p.stdout.readline().decode()
         self.mask = status_of(self.pid).get("Cpus_allowed")
 
     def rounds(self):
-        self.p.stdin.write("?\n")
-        self.p.stdin.flush()
-        line = self.p.stdout.readline()
+        self.p.stdin.write(b"?\n")
+        line = self.p.stdout.readline().decode()
         if not line.endswith(" rounds\n"):
             raise RuntimeError(f"the target answers {line!r}")
         return int(line.split()[0])
 
-    def works(self, seconds=5.0):
+    def works(self, seconds=20.0):
         """True when its account grows."""
         before = self.rounds()
         return wait_until(lambda: self.rounds() > before, seconds, 0.005)
 
-    def end(self, cycles=0, seconds=20):
+    def end(self, cycles=0, seconds=60):
         """(exit code, rest of its output)."""
         try:
-            out, _ = self.p.communicate(f"end {cycles}\n", timeout=seconds * SLOW)
+            out, _ = self.p.communicate(f"end {cycles}\n".encode(), timeout=seconds * SLOW)
         except subprocess.TimeoutExpired:
             told = ", ".join(f"{n} {s}" for n, s in descendants().values())
             self.p.kill()
             self.p.communicate()
             return None, "did not end: " + told
-        return self.p.returncode, out
+        return self.p.returncode, out.decode()
 
 
 class Tracer:
@@ -228,20 +227,26 @@ class Tracer:
         self.case = new_case()
         self.err = open(f"{self.case}.err", "w+")
         self.pids = pids
-        self.p = subprocess.Popen([FREC, "-q", "-p", ",".join(map(str, pids)), "-o", self.case, *options],
+        self.p = subprocess.Popen([FREC, "-p", ",".join(map(str, pids)), "-o", self.case, *options],
                                   stdin=subprocess.DEVNULL, stdout=self.err, stderr=self.err)
         self.pid = self.p.pid
         _children.append(self.p)
 
+    def text(self):
+        with open(self.err.name) as f:
+            return f.read()
+
     def attached(self):
-        return wait_until(lambda: all(tracer_of(x) == self.pid for x in self.pids) or
-                          self.p.poll() is not None, 10, 0.001) and self.p.poll() is None
+        """Waits until every thread of all of them is."""
+        return wait_until(lambda: self.text().count("frec: attached to") == len(self.pids) or
+                          self.p.poll() is not None, 60, 0.001) and self.p.poll() is None
 
     def said(self):
-        self.err.seek(0)
-        return self.err.read()
+        """What it complains of."""
+        return "\n".join(line for line in self.text().splitlines()
+                         if not re.match(r"frec: (attached to |seal |\S*\.frz: )", line))
 
-    def end(self, sig=signal.SIGTERM, seconds=20):
+    def end(self, sig=signal.SIGTERM, seconds=60):
         """Exit code, None when it hangs (and is killed)."""
         if sig and self.p.poll() is None:
             self.p.send_signal(sig)
