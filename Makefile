@@ -291,6 +291,7 @@ SCRIPT_TESTS = \
 	tests/e2e/placement.t \
 	tests/fuzz/replay.t \
 	tests/hazards/run.t \
+	tests/hazards/attach.t \
 	tests/golden/golden.t \
 	tests/e2e/account.t \
 	tests/e2e/analyze-database.t \
