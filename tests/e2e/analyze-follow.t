@@ -16,7 +16,7 @@ wait_until(lambda: os.path.exists(case) and os.path.getsize(case) > 0)
 # Not finished: exit 3, and what is there can be read.
 r = fanalyze(case, "--info")
 is_(r.returncode, 3, "a case that is being written: exit 3")
-like(r.stdout, r"verdict\s+whole to its last byte, NOT SEALED", "and --info says why")
+like(r.stdout, r"verdict\s+.*NOT SEALED", "and --info says why")
 
 f = start(FANALYZE, case, "--follow", "--format", "jsonl", "--path", "*file-*")
 for word in ("one", "two"):
