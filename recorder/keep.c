@@ -32,7 +32,7 @@ struct keep {
 	bool started;
 	pthread_mutex_t lock;
 	pthread_cond_t work, idle;
-	struct job *todo, **todo_end, *ready;
+	struct job *waiting, **waiting_end, *ready;
 	unsigned queued;
 	bool ending;
 	atomic_bool any_ready;
@@ -114,7 +114,7 @@ static void *worker(void *arg)
 	lockdown_capabilities(1ull << 1 | 1ull << 2);
 	pthread_mutex_lock(&k->lock);
 	for (;;) {
-		struct job *j = k->todo;
+		struct job *j = k->waiting;
 
 		if (!j) {
 			pthread_cond_broadcast(&k->idle);
@@ -127,9 +127,9 @@ static void *worker(void *arg)
 		do_job(k, j);
 		close(j->from);
 		pthread_mutex_lock(&k->lock);
-		k->todo = j->next;
-		if (!k->todo)
-			k->todo_end = &k->todo;
+		k->waiting = j->next;
+		if (!k->waiting)
+			k->waiting_end = &k->waiting;
 		k->queued--;
 		j->next = k->ready;
 		k->ready = j;
@@ -157,7 +157,7 @@ struct keep *keep_open(const char *dir, char *err, size_t err_cap)
 		free(k);
 		return NULL;
 	}
-	k->todo_end = &k->todo;
+	k->waiting_end = &k->waiting;
 	pthread_mutex_init(&k->lock, NULL);
 	pthread_cond_init(&k->work, NULL);
 	pthread_cond_init(&k->idle, NULL);
@@ -226,8 +226,8 @@ bool keep_file(struct keep *k, int from, const struct fileinfo *file, bool now)
 	pthread_mutex_lock(&k->lock);
 	full = j->from < 0 || k->queued >= QUEUE_MAX;
 	if (!full) {
-		*k->todo_end = j;
-		k->todo_end = &j->next;
+		*k->waiting_end = j;
+		k->waiting_end = &j->next;
 		k->queued++;
 		pthread_cond_signal(&k->work);
 	}
