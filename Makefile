@@ -383,7 +383,8 @@ ALL_CFLAGS   = -std=gnu11 -fPIE -pthread -ffunction-sections -fdata-sections $(R
 ALL_LDFLAGS  = -pthread -Wl,--gc-sections $(HARDEN_LDFLAGS) $(SAN_FLAGS) $(CFLAGS) $(LDFLAGS)
 
 Q = $(if $(filter 1,$(V)),,@)
-say = $(if $(filter 1,$(V)),,@printf '  %-7s %s\n' $(1) $(patsubst $(BUILD)/%,%,$(2));)
+silent = $(findstring s,$(firstword -$(MAKEFLAGS)))
+say = $(if $(filter 1,$(V)),,@$(if $(silent),:,printf) '  %-7s %s\n' $(1) $(patsubst $(BUILD)/%,%,$(2));)
 
 # ---- what is made -----------------------------------------------------------------------
 
