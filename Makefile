@@ -128,6 +128,7 @@ ANALYZER_SRC = \
 	analyzer/effects.c \
 	analyzer/escape.c \
 	analyzer/export.c \
+	analyzer/feed.c \
 	analyzer/files.c \
 	analyzer/follow.c \
 	analyzer/import.c \

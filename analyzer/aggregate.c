@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "feed.h"
 #include "hash.h"
 
 #define CHUNK_ROWS 1024u
@@ -208,7 +209,7 @@ static bool load_table(struct aggregate *t, struct sqlite3 *db)
 	char sql[64];
 	int rc;
 
-	_Static_assert(files_N <= 32 && fds_N <= 32, "columns fit");
+	_Static_assert(files_N < FEED_COLUMNS && fds_N < FEED_COLUMNS, "columns fit");
 	snprintf(sql, sizeof(sql), "SELECT * FROM %s ORDER BY id", t->def->name);
 	if (sqlite3_prepare_v2(db, sql, -1, &st, NULL) != SQLITE_OK)
 		return false;
@@ -238,43 +239,48 @@ bool aggregates_load(struct aggregates *a, struct sqlite3 *db)
 	return true;
 }
 
-static bool flush_table(struct aggregate *t, struct sqlite3 *db)
+static void row_value(const struct feed *f, uint32_t row, int column, sqlite3_context *out)
 {
-	sqlite3_stmt *st = NULL;
-	char sql[200];
-	size_t n;
-	bool good = true;
+	int64_t v = column ? columns(f->data, row + 1)[column - 1] : row + 1;
 
-	n = (size_t)snprintf(sql, sizeof(sql), "INSERT OR REPLACE INTO %s VALUES (?", t->def->name);
-	for (unsigned i = 0; i < t->def->ncols; i++)
-		n += (size_t)snprintf(sql + n, sizeof(sql) - n, ",?");
-	snprintf(sql + n, sizeof(sql) - n, ")");
-	if (sqlite3_prepare_v2(db, sql, -1, &st, NULL) != SQLITE_OK)
-		return false;
-	for (uint32_t r = 1; good && r <= t->rows; r++) {
-		const int64_t *c;
+	if (v != NIL)
+		sqlite3_result_int64(out, v);
+}
 
-		if (!(t->dirty[(r - 1) / 8] & 1 << ((r - 1) % 8)))
-			continue;
-		c = columns(t, r);
-		sqlite3_bind_int64(st, 1, r);
-		for (unsigned i = 0; i < t->def->ncols; i++)
-			if (c[i] == NIL)
-				sqlite3_bind_null(st, (int)i + 2);
-			else
-				sqlite3_bind_int64(st, (int)i + 2, c[i]);
-		good = sqlite3_step(st) == SQLITE_DONE && sqlite3_reset(st) == SQLITE_OK;
-	}
+static uint32_t next_dirty(const struct feed *f, uint32_t row)
+{
+	const struct aggregate *t = f->data;
+
+	while (row < t->rows && !(t->dirty[row / 8] & 1 << (row % 8)))
+		row += t->dirty[row / 8] >> (row % 8) ? 1 : 8 - row % 8;
+	return row;
+}
+
+static bool flush_table(struct aggregate *t, struct sqlite3 *db, struct feed *f)
+{
+	sqlite3_stmt *st;
+	bool good;
+
+	f->data = t;
+	f->rows = t->rows;
+	if (!t->rows || next_dirty(f, 0) >= t->rows)
+		return true;
+	st = feed_prepare(db, "feed_rows", t->def->name, t->def->ncols + 1, true);
+	good = st && sqlite3_step(st) == SQLITE_DONE;
 	sqlite3_finalize(st);
-	if (good && t->dirty)
+	if (good)
 		memset(t->dirty, 0, (size_t)t->cap_chunks * CHUNK_ROWS / 8);
 	return good;
 }
 
 bool aggregates_flush(struct aggregates *a, struct sqlite3 *db)
 {
-	for (unsigned i = 0; i < TABLES_N; i++)
-		if (!flush_table(a->table[i], db))
-			return false;
-	return true;
+	struct feed f = { .value = row_value, .next = next_dirty };
+	bool good = feed_register(db, "feed_rows", &f);
+
+	for (unsigned i = 0; good && i < TABLES_N; i++)
+		good = flush_table(a->table[i], db, &f);
+	/* f ends with this function */
+	sqlite3_create_module(db, "feed_rows", NULL, NULL);
+	return good;
 }

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "feed.h"
 #include "utf8.h"
 
 #define BATCHES 3u
@@ -16,6 +17,7 @@ struct insert {
 	sqlite3 *db;
 	const struct intern *strings;
 	uint32_t strings_in;            /* the inserter's: strings that are in */
+	struct feed events, details;
 	sqlite3_stmt *event, *string, *detail, *mark;
 	struct batch *batch[BATCHES];
 	unsigned filling;               /* the decoder's */
@@ -54,39 +56,71 @@ int insert_string(sqlite3 *db, void *statement, uint32_t number, const uint8_t *
 	return rc;
 }
 
-static void bind_text_number(sqlite3_stmt *st, int i, uint32_t v)
-{
-	if (v)
-		sqlite3_bind_int64(st, i, v);
-	else
-		sqlite3_bind_null(st, i);
-}
-
-static void bind_number(sqlite3_stmt *st, int i, int64_t v, int64_t null)
+static void put_number(sqlite3_context *out, int64_t v, int64_t null)
 {
 	if (v != null)
-		sqlite3_bind_int64(st, i, v);
-	else
-		sqlite3_bind_null(st, i);
+		sqlite3_result_int64(out, v);
 }
 
-static int put_event(sqlite3_stmt *st, const struct event_row *e)
+static void event_value(const struct feed *f, uint32_t row, int column, sqlite3_context *out)
 {
-	int rc;
+	const struct event_row *e = &((const struct batch *)f->data)->event[row];
 
-	sqlite3_bind_int64(st, 1, e->ts);
-	sqlite3_bind_int64(st, 2, e->seq);
-	sqlite3_bind_int64(st, 3, e->dur);
-	sqlite3_bind_int64(st, 4, e->thread);
-	sqlite3_bind_int64(st, 5, e->call);
-	bind_number(st, 6, e->fd, -1);
-	bind_text_number(st, 7, e->path);
-	bind_text_number(st, 8, e->path2);
-	bind_number(st, 9, e->ret, NIL);
-	bind_number(st, 10, e->err, 0);
-	bind_number(st, 11, e->bytes, NIL);
-	bind_text_number(st, 12, e->detail);
-	rc = sqlite3_step(st);
+	switch (column) {
+	case 0:
+		sqlite3_result_int64(out, e->ts);
+		break;
+	case 1:
+		sqlite3_result_int64(out, e->seq);
+		break;
+	case 2:
+		sqlite3_result_int64(out, e->dur);
+		break;
+	case 3:
+		sqlite3_result_int64(out, e->thread);
+		break;
+	case 4:
+		sqlite3_result_int64(out, e->call);
+		break;
+	case 5:
+		put_number(out, e->fd, -1);
+		break;
+	case 6:
+		put_number(out, e->path, 0);
+		break;
+	case 7:
+		put_number(out, e->path2, 0);
+		break;
+	case 8:
+		put_number(out, e->ret, NIL);
+		break;
+	case 9:
+		put_number(out, e->err, 0);
+		break;
+	case 10:
+		put_number(out, e->bytes, NIL);
+		break;
+	default:
+		put_number(out, e->detail, 0);
+		break;
+	}
+}
+
+static void detail_value(const struct feed *f, uint32_t row, int column, sqlite3_context *out)
+{
+	const struct batch *b = f->data;
+	const struct detail_row *d = &b->detail[row];
+
+	if (column == 0)
+		sqlite3_result_int64(out, d->id);
+	else
+		sqlite3_result_text(out, b->text + d->off, (int)d->len, SQLITE_STATIC);
+}
+
+static int run(sqlite3_stmt *st)
+{
+	int rc = sqlite3_step(st);
+
 	sqlite3_reset(st);
 	return rc;
 }
@@ -102,14 +136,13 @@ static int put_batch(struct insert *w, const struct batch *b)
 
 		rc = insert_string(w->db, w->string, ++w->strings_in, p, len);
 	}
-	for (unsigned i = 0; rc == SQLITE_DONE && i < b->ndetails; i++) {
-		sqlite3_bind_int64(w->detail, 1, b->detail[i].id);
-		sqlite3_bind_text(w->detail, 2, b->text + b->detail[i].off, (int)b->detail[i].len, SQLITE_STATIC);
-		rc = sqlite3_step(w->detail);
-		sqlite3_reset(w->detail);
-	}
-	for (unsigned i = 0; rc == SQLITE_DONE && i < b->nevents; i++)
-		rc = put_event(w->event, &b->event[i]);
+	w->events.data = w->details.data = b;
+	w->events.rows = b->nevents;
+	w->details.rows = b->ndetails;
+	if (rc == SQLITE_DONE && b->ndetails)
+		rc = run(w->detail);
+	if (rc == SQLITE_DONE && b->nevents)
+		rc = run(w->event);
 	for (unsigned i = 0; rc == SQLITE_DONE && i < b->nmarks; i++) {
 		sqlite3_bind_int64(w->mark, 1, b->mark[i].ts);
 		sqlite3_bind_int64(w->mark, 2, b->mark[i].seq);
@@ -148,6 +181,21 @@ static void *inserter(void *arg)
 	return NULL;
 }
 
+static bool prepare(struct insert *w)
+{
+	w->events.value = event_value;
+	w->details.value = detail_value;
+	if (!feed_register(w->db, "feed_events", &w->events) || !feed_register(w->db, "feed_details", &w->details))
+		return false;
+	w->event = feed_prepare(w->db, "feed_events", "events", 12, false);
+	w->detail = feed_prepare(w->db, "feed_details", "details", 2, false);
+	return w->event && w->detail &&
+	       sqlite3_prepare_v3(w->db, "INSERT INTO strings VALUES (?,?,?)", -1, SQLITE_PREPARE_PERSISTENT, &w->string,
+				  NULL) == SQLITE_OK &&
+	       sqlite3_prepare_v3(w->db, "INSERT OR IGNORE INTO marks VALUES (?,?,?)", -1, SQLITE_PREPARE_PERSISTENT,
+				  &w->mark, NULL) == SQLITE_OK;
+}
+
 struct insert *insert_new(sqlite3 *db, const struct intern *strings, char *err, size_t cap)
 {
 	struct insert *w = calloc(1, sizeof(*w));
@@ -168,10 +216,7 @@ struct insert *insert_new(sqlite3 *db, const struct intern *strings, char *err, 
 		w->batch[i]->text = NULL;
 		w->batch[i]->text_len = w->batch[i]->text_cap = 0;
 	}
-	if (sqlite3_prepare_v3(db, "INSERT INTO events VALUES (?,?,?,?,?,?,?,?,?,?,?,?)", -1, SQLITE_PREPARE_PERSISTENT, &w->event, NULL) ||
-	    sqlite3_prepare_v3(db, "INSERT INTO strings VALUES (?,?,?)", -1, SQLITE_PREPARE_PERSISTENT, &w->string, NULL) ||
-	    sqlite3_prepare_v3(db, "INSERT INTO details VALUES (?,?)", -1, SQLITE_PREPARE_PERSISTENT, &w->detail, NULL) ||
-	    sqlite3_prepare_v3(db, "INSERT OR IGNORE INTO marks VALUES (?,?,?)", -1, SQLITE_PREPARE_PERSISTENT, &w->mark, NULL)) {
+	if (!prepare(w)) {
 		snprintf(err, cap, "%s", sqlite3_errmsg(db));
 		insert_free(w);
 		return NULL;
