@@ -55,8 +55,13 @@ void engine_free(struct engine *e)
 	free(e);
 }
 
-int engine_launch_status(const struct engine *e)
+int engine_launch_status(struct engine *e)
 {
+	int status;
+
+	/* let go of, it is still a child of ours: what ended the recording may have ended it, too */
+	if (e->launched > 0 && e->launch_status == -1 && waitpid(e->launched, &status, WNOHANG) == e->launched)
+		e->launch_status = status;
 	return e->launch_status;
 }
 
@@ -356,6 +361,8 @@ void engine_stop(struct engine *e, struct tracee *t, int status, uint64_t now)
 		t->stopped_ns += engine_clock() - t->woke_ns;
 		t->state = TRACEE_LISTENING;
 		ptrace(PTRACE_LISTEN, t->tid, NULL, NULL);
+		if (t->tid == e->launched)
+			engine_stop_too(e, sig);
 		return;
 	default:
 		break;

@@ -80,7 +80,7 @@ void engine_keep(struct engine *e);
 /* Lets everything go at once (an attach failed half-way). */
 void engine_detach_all(struct engine *e);
 /* Wait status of the launched command; -1 while it lives. */
-int engine_launch_status(const struct engine *e);
+int engine_launch_status(struct engine *e);
 /* True: the command could not be started, one line in err. */
 bool engine_launch_failure(struct engine *e, char *err, size_t err_cap);
 

@@ -21,6 +21,7 @@
 #include <linux/seccomp.h>
 
 #include "engine_private.h"
+#include "procinfo.h"
 
 struct failure { int error; int step; };
 enum { STEP_FILTER, STEP_EXEC };
@@ -110,6 +111,29 @@ out:
 			close(report[i]);
 	}
 	return ret;
+}
+
+/*
+ * Job control: the shell waits for frec, not for the command, so it is told of the command's stop
+ * by frec's own. Only for what a terminal sends, which is sent to both, as its SIGCONT will be.
+ * A SIGCONT that came before this wins: the command goes on, and so does frec.
+ */
+void engine_stop_too(struct engine *e, int sig)
+{
+	struct proc_stat command, own;
+	siginfo_t si = { .si_pid = 0 };
+	sigset_t one, old;
+
+	if (sig == SIGSTOP || !proc_stat(e->launched, &command) || !proc_stat(getpid(), &own) ||
+	    command.pgrp != own.pgrp)
+		return;
+	if (waitid(P_PID, (id_t)e->launched, &si, WSTOPPED | WEXITED | WNOHANG | WNOWAIT | __WALL) != 0 || si.si_pid)
+		return;
+	sigemptyset(&one);
+	sigaddset(&one, sig);
+	raise(sig);                     /* blocked, like all that the terminal sends */
+	pthread_sigmask(SIG_UNBLOCK, &one, &old);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
 }
 
 bool engine_launch_failure(struct engine *e, char *err, size_t err_cap)
