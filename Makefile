@@ -293,6 +293,7 @@ SCRIPT_TESTS = \
 	tests/fuzz/replay.t \
 	tests/hazards/run.t \
 	tests/hazards/attach.t \
+	tests/hazards/job.t \
 	tests/golden/golden.t \
 	tests/e2e/account.t \
 	tests/e2e/analyze-database.t \
