@@ -212,6 +212,8 @@ static sqlite3 *open_at(const char *path, int flags)
 {
 	sqlite3 *db = NULL;
 
+	/* no statistics, and so no lock around each malloc; has no effect once SQLite is in use */
+	sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
 	if (sqlite3_open_v2(path, &db, flags | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK) {
 		sqlite3_close(db);
 		return NULL;
@@ -392,6 +394,8 @@ static bool build(const char *path, const struct options *o, struct case_state *
 		goto out;
 	}
 	db = open_at(building, SQLITE_OPEN_READWRITE);
+	if (db)         /* a file of our own, just made; or there would be a journal */
+		sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 0, NULL);
 	if (!db || sqlite3_exec(db, "PRAGMA page_size = 8192; PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;"
 				    "PRAGMA locking_mode = EXCLUSIVE; PRAGMA cache_size = -262144; PRAGMA temp_store = MEMORY;"
 				    "PRAGMA secure_delete = OFF; PRAGMA threads = 2; BEGIN", NULL, NULL, NULL) != SQLITE_OK ||
