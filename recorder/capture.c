@@ -14,6 +14,8 @@
 #define ERESTART_RESTARTBLOCK 516
 #define ERESTART_MAX          ERESTART_RESTARTBLOCK
 
+#define PASSED_APART ((size_t)WRITER_GROUP_MAX / 4)     /* room from which on passed fds are declared apart */
+
 #if defined(__x86_64__)
 #define OWN_ABI FRZ_ABI_X86_64
 #else
@@ -42,15 +44,24 @@ void capture_free(struct capture *c)
 	free(c);
 }
 
-/* i386's socketcall(2) and the like: the true call and its arguments stand in memory. */
-static uint32_t unpack_call(struct tracee *t, enum frz_abi abi, uint32_t nr, uint64_t reg[6])
+/* i386's socketcall(2) and the like: the true call and its arguments stand in memory. *unread: the
+ * slot that points there, when they could not be read. */
+static uint32_t unpack_call(struct tracee *t, enum frz_abi abi, uint32_t nr, uint64_t reg[6], int *unread)
 {
 	uint32_t inner = nr;
 	unsigned slot, words = frz_call_number(abi, &inner, reg, &slot);
 	uint8_t raw[6 * 4];
 
-	if (!words || words > 6 || !mem_read_all(t->tid, reg[slot], raw, words * 4))
+	*unread = -1;
+	if (!words || words > 6)
 		return nr;
+	if (!mem_read_all(t->tid, reg[slot], raw, words * 4)) {
+		*unread = (int)slot;
+		for (unsigned i = 0; i < 6 && inner == nr; i++)
+			if (i != slot)
+				reg[i] = UINT64_MAX;    /* nothing is known of them, nor that fd 0 is meant */
+		return nr;
+	}
 	for (unsigned i = 0; i < words; i++)
 		reg[i] = frz_get32(raw + i * 4);
 	return inner;
@@ -63,9 +74,10 @@ static void on_entry(void *arg, struct tracee *t, enum frz_abi abi, uint32_t nr,
 	uint64_t reg[6];
 	const struct frz_sysent *ent;
 	bool restart;
+	int unread;
 
 	memcpy(reg, arg6, sizeof(reg));
-	nr = unpack_call(t, abi, nr, reg);
+	nr = unpack_call(t, abi, nr, reg, &unread);
 	ent = frz_sysent(abi, nr);
 	restart = ent && ent->effect == FRZ_FX_RESTART && p->restart_of;
 	if (p->active)          /* its exit was not seen: cannot be, but never lose a row over it */
@@ -98,7 +110,7 @@ static void on_entry(void *arg, struct tracee *t, enum frz_abi abi, uint32_t nr,
 		return;
 	}
 	args_from_registers(p, reg);
-	if (ent->effect == FRZ_FX_MMAP && (p->arg[3] & MAP_ANONYMOUS) && !c->o->anonymous) {
+	if (ent->effect == FRZ_FX_MMAP && (p->arg[3] & MAP_ANONYMOUS) && unread < 0 && !c->o->anonymous) {
 		p->wanted = false;      /* concerns no file; as launch mode's filter has it */
 		p->ent = NULL;
 		return;
@@ -106,6 +118,8 @@ static void on_entry(void *arg, struct tracee *t, enum frz_abi abi, uint32_t nr,
 	if (!p->wanted && ent->effect == FRZ_FX_NONE && ent->ret != FRZ_RET_FD)
 		return;
 	args_at_entry(c, t, now_ns);
+	if (unread >= 0)
+		tracee_item(t, FRZ_A_FAULT, (unsigned)unread);
 	effects_at_entry(c, t);
 	if (ent->effect == FRZ_FX_URING_ENTER)
 		uring_entry(c, t, now_ns);
@@ -166,14 +180,15 @@ static void put_list(struct emit *e, struct frz_buf *b, const struct tracee *t, 
 		frz_enc_att_varint(b, FRZ_A_CUT, it->slot, it->true_len);
 }
 
-static void put_fd(struct emit *e, struct frz_buf *b, const struct item *it)
+static void put_fd(struct emit *e, struct frz_buf *b, const struct item *it, bool declared)
 {
 	uint8_t room[2 * FRZ_VARINT_MAX];
 	size_t n = 0;
 	uint64_t instance = it->ent ? it->ent->instance : 0;
 
 	if (it->ent && it->ent->bound) {
-		emit_bind(e, it->ent);
+		if (it->kind == FRZ_A_FD || !declared)
+			emit_bind(e, it->ent);
 		if (it->kind == FRZ_A_FD) {     /* the binding in force says it */
 			frz_enc_att(b, FRZ_A_FD, it->slot, 0);
 			return;
@@ -197,7 +212,8 @@ static void put_nums(struct frz_buf *b, const struct tracee *t, const struct ite
 	frz_buf_bytes(b, v.p, v.len);
 }
 
-static void put_items(struct emit *e, struct frz_buf *b, const struct tracee *t)
+/* declared: by declare_passed() */
+static void put_items(struct emit *e, struct frz_buf *b, const struct tracee *t, bool declared)
 {
 	for (uint32_t i = 0; i < t->nitems; i++) {
 		const struct item *it = &t->items[i];
@@ -205,7 +221,7 @@ static void put_items(struct emit *e, struct frz_buf *b, const struct tracee *t)
 		switch (it->kind) {
 		case FRZ_A_FD:
 		case FRZ_A_FDNUM:
-			put_fd(e, b, it);
+			put_fd(e, b, it, declared);
 			break;
 		case FRZ_A_PATH:
 		case FRZ_A_DIR:
@@ -288,6 +304,23 @@ static size_t room_for(const struct tracee *t)
 	return n;
 }
 
+/* Hundreds of passed fds with long paths are more than one group holds: each gets its own, before
+ * the event that names it. True: so it was. */
+static bool declare_passed(struct capture *c, const struct tracee *t, size_t room)
+{
+	if (room < PASSED_APART)
+		return false;
+	for (uint32_t i = 0; i < t->nitems; i++) {
+		const struct item *it = &t->items[i];
+
+		if (it->kind == FRZ_A_FDNUM && it->ent && it->ent->bound && emit_begin(c->emit, it->ent->file.path_len, 0)) {
+			emit_bind(c->emit, it->ent);
+			emit_commit(c->emit);
+		}
+	}
+	return true;
+}
+
 void capture_call(struct capture *c, struct tracee *t, int64_t ret, uint32_t flags, uint64_t now_ns)
 {
 	struct pending *p = &t->call;
@@ -295,13 +328,17 @@ void capture_call(struct capture *c, struct tracee *t, int64_t ret, uint32_t fla
 	struct frz_buf *b;
 	struct fdent *got;
 	uint32_t mask = 0;
+	size_t room;
+	bool declared;
 
 	p->active = false;
 	if (c->full || (!p->wanted && !(p->ent && (p->ent->effect != FRZ_FX_NONE || p->ent->ret == FRZ_RET_FD)))) {
 		tracee_clear_items(t);
 		return;
 	}
-	if (!emit_begin(c->emit, room_for(t), t->nitems * 4u)) {
+	room = room_for(t);
+	declared = declare_passed(c, t, room);
+	if (!emit_begin(c->emit, room, t->nitems * 4u)) {
 		tracee_clear_items(t);
 		return;
 	}
@@ -339,7 +376,7 @@ void capture_call(struct capture *c, struct tracee *t, int64_t ret, uint32_t fla
 	for (unsigned i = 0; i < 6; i++)
 		if (mask & 1u << i)
 			frz_buf_zigzag(b, p->arg[i]);
-	put_items(c->emit, b, t);
+	put_items(c->emit, b, t, declared);
 	if (got) {
 		emit_bind(c->emit, got);
 		frz_enc_att(b, FRZ_A_FD, FRZ_SLOT_RET, 0);
@@ -378,5 +415,6 @@ const struct engine_ops capture_ops = {
 	.gone = life_gone,
 	.process_gone = life_process_gone,
 	.interrupted = life_interrupted,
+	.eintr = life_eintr,
 	.missed = life_missed,
 };

@@ -61,6 +61,7 @@ void life_leaving(void *arg, struct tracee *t, bool detached, uint64_t now_ns);
 void life_gone(void *arg, struct tracee *t, enum frz_gone how, int status, uint64_t now_ns);
 void life_process_gone(void *arg, struct process *p, enum frz_gone how, int status, uint64_t now_ns);
 void life_interrupted(void *arg, struct tracee *t, const char *why, const char *hit);
+void life_eintr(void *arg, struct tracee *t, enum frz_abi abi, uint32_t nr);
 void life_missed(void *arg, pid_t pid, pid_t tid, const char *what, const char *detail);
 /* --keep: a regular file of which `from` is open (-1: it could not be) is copied; now: before
  * the call goes on, for it cuts the content. */

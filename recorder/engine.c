@@ -9,9 +9,11 @@
  *   not forgotten.
  */
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ptrace.h>
+#include <sys/user.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -220,6 +222,8 @@ static void syscall_stop(struct engine *e, struct tracee *t, bool seccomp, uint6
 	if (ptrace(PTRACE_GET_SYSCALL_INFO, t->tid, (void *)sizeof(info), &info) <= 0)
 		return;                 /* ESRCH: dying */
 	if (info.op == PTRACE_SYSCALL_INFO_EXIT) {
+		if (t->interrupted && info.exit.rval == -EINTR && t->call.active)
+			CALL(e, eintr, t, (enum frz_abi)t->call.abi, t->call.nr);
 		CALL(e, exit, t, info.exit.rval, now);
 		return;
 	}
@@ -309,6 +313,24 @@ static struct tracee *exec_as_leader(struct engine *e, pid_t tid)
 	return t;
 }
 
+/* At the stop of an INTERRUPT that hit a call whose exit was not traced (at attach): what it is
+ * about to return. Others are restarted by the kernel and notice nothing. */
+static void find_eintr(struct engine *e, struct tracee *t)
+{
+#if defined(__x86_64__)
+	long nr, ret;
+
+	errno = 0;
+	nr = ptrace(PTRACE_PEEKUSER, t->tid, (void *)offsetof(struct user_regs_struct, orig_rax), NULL);
+	ret = ptrace(PTRACE_PEEKUSER, t->tid, (void *)offsetof(struct user_regs_struct, rax), NULL);
+	if (!errno && nr >= 0 && ret == -EINTR)
+		CALL(e, eintr, t, FRZ_ABI_X86_64, (uint32_t)nr);
+#else
+	(void)e;
+	(void)t;
+#endif
+}
+
 void engine_stop(struct engine *e, struct tracee *t, int status, uint64_t now)
 {
 	int sig = WSTOPSIG(status), event = (status >> 16) & 0xffff;
@@ -352,6 +374,8 @@ void engine_stop(struct engine *e, struct tracee *t, int status, uint64_t now)
 		CALL(e, leaving, t, false, now);
 		break;
 	case PTRACE_EVENT_STOP:
+		if (t->interrupted && sig == SIGTRAP)
+			find_eintr(e, t);
 		t->interrupted = false;
 		if (sig == SIGTRAP)
 			break;          /* our INTERRUPT, a new tracee, or the end of a group-stop */

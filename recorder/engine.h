@@ -37,6 +37,8 @@ struct engine_ops {
 	void (*process_gone)(void *arg, struct process *p, enum frz_gone how, int status, uint64_t now_ns);
 	/* an INTERRUPT was sent to t; hit: what it was doing, from /proc/TID/syscall */
 	void (*interrupted)(void *arg, struct tracee *t, const char *why, const char *hit);
+	/* the INTERRUPT made a call of t return EINTR that would have gone on */
+	void (*eintr)(void *arg, struct tracee *t, enum frz_abi abi, uint32_t nr);
 	/* something that frec could not see or do: one line, for the coverage ledger */
 	void (*missed)(void *arg, pid_t pid, pid_t tid, const char *what, const char *detail);
 };

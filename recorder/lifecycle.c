@@ -378,7 +378,7 @@ void life_signal(void *arg, struct tracee *t, const siginfo_t *si, uint64_t now_
 	frz_buf_varint(b, (uint64_t)t->tid);
 	frz_buf_varint(b, (uint64_t)si->si_signo);
 	frz_buf_zigzag(b, si->si_code);
-	frz_buf_varint(b, from_process ? (uint64_t)si->si_pid : 0);
+	frz_buf_varint(b, from_process ? (uint32_t)si->si_pid : 0);
 	frz_buf_varint(b, from_process ? si->si_uid : 0);
 	emit_put(c->emit, FRZ_R_SIGNAL, now_ns, 0);
 	emit_commit(c->emit);
@@ -502,6 +502,14 @@ void life_interrupted(void *arg, struct tracee *t, const char *why, const char *
 	else
 		snprintf(detail, sizeof(detail), "%s", !strncmp(hit, "running", 7) ? "it was running" : "not in a known call");
 	capture_observer(c, t->proc->pid, t->tid, what, 1, 0, detail);
+}
+
+void life_eintr(void *arg, struct tracee *t, enum frz_abi abi, uint32_t nr)
+{
+	struct capture *c = arg;
+	const struct frz_sysent *ent = frz_sysent(abi, nr);
+
+	capture_observer(c, t->proc->pid, t->tid, "EINTR caused", 1, 0, ent ? ent->name : "a call not in the table");
 }
 
 void life_missed(void *arg, pid_t pid, pid_t tid, const char *what, const char *detail)

@@ -73,6 +73,7 @@ static const uint16_t allowed[] = {
 static const uint32_t ptrace_requests[] = {
 	PTRACE_SEIZE, PTRACE_INTERRUPT, PTRACE_LISTEN, PTRACE_CONT, PTRACE_SYSCALL, PTRACE_DETACH,
 	PTRACE_GETEVENTMSG, PTRACE_GETSIGINFO, PTRACE_GET_SYSCALL_INFO, PTRACE_PEEKDATA,
+	PTRACE_PEEKUSER,
 };
 
 /* Is it a terminal and how wide; clone a file for --keep. */
