@@ -38,6 +38,7 @@ static struct frz_str join_path(struct frz_str dir, struct frz_str name, char *j
 {
 	struct frz_text t = frz_text_of(join, cap);
 	struct frz_str s = { .cut = dir.cut || name.cut };
+	bool known = (!dir.cut || dir.true_len) && (!name.cut || name.true_len);
 	uint64_t missing = (dir.true_len > dir.len ? dir.true_len - dir.len : 0) +
 			   (name.true_len > name.len ? name.true_len - name.len : 0);
 
@@ -52,7 +53,7 @@ static struct frz_str join_path(struct frz_str dir, struct frz_str name, char *j
 		frz_text_put(&t, name.p, name.len);
 	}
 	s.cut |= t.len > t.cap;
-	s.true_len = t.len + missing;
+	s.true_len = known ? t.len + missing : 0;
 	s.len = (uint32_t)(t.len < t.cap ? t.len : t.cap);
 	s.p = (const uint8_t *)join;
 	return s;

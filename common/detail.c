@@ -338,33 +338,43 @@ static void put_victim(const struct frz_file *f, struct frz_text *t)
 	frz_text_char(t, '}');
 }
 
+static void put_cut(const struct frz_call *c, unsigned slot, uint64_t true_len, struct frz_text *t)
+{
+	frz_detail_gap(t);
+	frz_text_str(t, "cut(");
+	put_slot(c, slot, t);
+	if (true_len) {
+		frz_text_str(t, slot == FRZ_SLOT_NONE ? "of " : " of ");
+		frz_text_u64(t, true_len, 10);
+	}
+	frz_text_char(t, ')');
+}
+
 void frz_detail_marks(const struct frz_decoder *d, const struct frz_call *c, struct frz_text *t)
 {
 	struct frz_cur atts = c->atts;
-	struct frz_attachment a;
+	struct frz_attachment a, other;
 
 	while (frz_att_next(&atts, &a)) {
 		const struct frz_file *f;
 		struct frz_str s;
-		uint64_t n;
 
 		switch (a.kind) {
 		case FRZ_A_CUT:
-			n = frz_take_varint(&a.value);
-			frz_detail_gap(t);
-			frz_text_str(t, "cut(");
-			put_slot(c, a.slot, t);
-			if (n) {
-				frz_text_str(t, a.slot == FRZ_SLOT_NONE ? "of " : " of ");
-				frz_text_u64(t, n, 10);
-			}
-			frz_text_char(t, ')');
+			put_cut(c, a.slot, frz_take_varint(&a.value), t);
 			break;
 		case FRZ_A_FAULT:
 			frz_detail_gap(t);
 			frz_text_str(t, "unreadable(");
 			put_slot(c, a.slot, t);
 			frz_text_char(t, ')');
+			break;
+		case FRZ_A_PATH:
+		case FRZ_A_STR:
+			s = frz_dec_string(d, frz_take_varint(&a.value));
+			if (s.cut && !frz_att_find(c, FRZ_A_FAULT, a.slot, &other) &&
+			    !frz_att_find(c, FRZ_A_CUT, a.slot, &other))
+				put_cut(c, a.slot, s.true_len, t);
 			break;
 		case FRZ_A_SIGN:
 			s = frz_dec_string(d, frz_take_varint(&a.value));

@@ -5,6 +5,7 @@
  */
 #include "capture_private.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -20,6 +21,7 @@
 #define LIST_BYTES    (48u << 10)
 #define CONTROL_KEEP  (64u << 10)
 #define IOV_KEEP      1024u
+#define PASSED_KEEP   1024u             /* fds passed by one call; one message holds 253 at most */
 
 static enum frz_abi abi_of(const struct tracee *t)
 {
@@ -175,6 +177,8 @@ static void take_path(struct tracee *t, unsigned slot, uint64_t addr)
 	n = resolve_dir(t->tid, path_dirfd(t, slot), dir, sizeof(dir));
 	if (n > 0)
 		item_bytes(t, FRZ_A_DIR, slot, dir, (size_t)n);
+	else if (errno == ENAMETOOLONG)
+		item_text(t, FRZ_A_SIGN, FRZ_SLOT_NONE, "its folder has a path longer than 4095 bytes");
 }
 
 static void take_strv(struct tracee *t, unsigned slot, uint64_t addr)
@@ -221,7 +225,8 @@ static void take_strv(struct tracee *t, unsigned slot, uint64_t addr)
 		item_fault(t, slot);
 }
 
-static void take_addr(struct tracee *t, unsigned slot, uint64_t addr, uint64_t len)
+/* true_len: longer than len when only len bytes of it lie there; else 0. */
+static void take_addr(struct tracee *t, unsigned slot, uint64_t addr, uint64_t len, uint64_t true_len)
 {
 	uint8_t buf[ADDR_KEEP];
 	size_t n = len < ADDR_KEEP ? (size_t)len : ADDR_KEEP, got;
@@ -229,12 +234,14 @@ static void take_addr(struct tracee *t, unsigned slot, uint64_t addr, uint64_t l
 
 	if (!addr || !len)
 		return;
+	if (true_len < len)
+		true_len = len;
 	got = mem_read(t->tid, addr, buf, n);
 	if (got) {
 		it = item_bytes(t, FRZ_A_ADDR, slot, buf, got);
-		if (it && len > got) {
+		if (it && true_len > got) {
 			it->cut = true;
-			it->true_len = len;
+			it->true_len = true_len;
 		}
 	}
 	if (got < n)
@@ -296,8 +303,6 @@ static void take_iov(struct capture *c, struct tracee *t, unsigned slot, uint64_
 	}
 }
 
-struct msg { uint64_t name, name_len, iov, iov_count, control, control_len; };
-
 #define MSG_BYTES_64 56u
 #define MSG_BYTES_32 28u
 
@@ -306,7 +311,7 @@ static size_t msg_size(const struct tracee *t)
 	return word_size(t) == 8 ? MSG_BYTES_64 : MSG_BYTES_32;
 }
 
-static bool read_msg(const struct tracee *t, uint64_t addr, struct msg *m)
+static bool read_msg(const struct tracee *t, uint64_t addr, struct msg_room *m)
 {
 	uint8_t raw[MSG_BYTES_64];
 
@@ -318,11 +323,51 @@ static bool read_msg(const struct tracee *t, uint64_t addr, struct msg *m)
 	m->iov_count = word_at(t, raw, 3);
 	m->control = word_at(t, raw, 4);
 	m->control_len = word_at(t, raw, 5);
+	m->known = true;
 	return true;
 }
 
+/* m, read after the call, is brought in line with where the kernel was told to write. *true_len:
+ * of an address that did not fit, else 0. */
+static void confine(const struct msg_room *room, struct msg_room *m, uint64_t *true_len)
+{
+	*true_len = 0;
+	if (!room->known)
+		return;
+	m->name = room->name;
+	m->iov = room->iov;
+	m->iov_count = room->iov_count;
+	m->control = room->control;
+	if (m->name_len > room->name_len) {
+		*true_len = m->name_len;
+		m->name_len = room->name_len;
+	}
+	if (m->control_len > room->control_len)
+		m->control_len = room->control_len;
+}
+
+static void take_passed(struct capture *c, struct tracee *t, unsigned slot, int fd, bool received, uint64_t now_ns)
+{
+	struct fdent *ent = NULL;
+
+	if (t->nitems >= PASSED_KEEP) {
+		if (t->items[t->nitems - 1].kind != FRZ_A_CUT)
+			item_cut(t, slot, 0);
+		return;
+	}
+	if (fd < 0) {
+		item_text(t, FRZ_A_SIGN, FRZ_SLOT_NONE, "passes a negative fd");
+		return;
+	}
+	if (received && emit_begin(c->emit, 0, 0)) {
+		ent = fd_new(c, t, fd, FRZ_B_RECEIVED, NULL, now_ns);
+		emit_commit(c->emit);
+	}
+	take_fdnum(c, t, slot, fd, ent, now_ns);
+}
+
 /* SCM_RIGHTS: fds named in a message's control data; unix(7), cmsg(3). */
-static void take_control(struct capture *c, struct tracee *t, unsigned slot, const struct msg *m, bool received,
+static void take_control(struct capture *c, struct tracee *t, unsigned slot, const struct msg_room *m, bool received,
                          uint64_t now_ns)
 {
 	size_t word = word_size(t), head = word + 8, n;
@@ -346,19 +391,13 @@ static void take_control(struct capture *c, struct tracee *t, unsigned slot, con
 		uint64_t len = word_at(t, buf + at, 0);
 		uint32_t level = frz_get32(buf + at + word), type = frz_get32(buf + at + word + 4);
 
-		if (len < head || len > n - at)
+		if (len < head || len > n - at) {
+			item_cut(t, slot, m->control_len);      /* the chain leads nowhere */
 			break;
+		}
 		if (level == SOL_SOCKET && type == SCM_RIGHTS)
-			for (size_t i = head; i + 4 <= len; i += 4) {
-				int fd = (int)frz_get32(buf + at + i);
-				struct fdent *ent = NULL;
-
-				if (received && emit_begin(c->emit, 0, 0)) {
-					ent = fd_new(c, t, fd, FRZ_B_RECEIVED, NULL, now_ns);
-					emit_commit(c->emit);
-				}
-				take_fdnum(c, t, slot, fd, ent, now_ns);
-			}
+			for (size_t i = head; i + 4 <= len; i += 4)
+				take_passed(c, t, slot, (int)frz_get32(buf + at + i), received, now_ns);
 		len = (len + word - 1) & ~(uint64_t)(word - 1);
 		if (len > n - at)
 			break;
@@ -369,13 +408,16 @@ static void take_control(struct capture *c, struct tracee *t, unsigned slot, con
 
 static void take_msg(struct capture *c, struct tracee *t, unsigned slot, uint64_t addr, bool out, int64_t ret, uint64_t now_ns)
 {
-	struct msg m;
+	uint64_t true_len = 0;
+	struct msg_room m;
 
 	if (!addr || !read_msg(t, addr, &m)) {
 		item_fault(t, slot);
 		return;
 	}
-	take_addr(t, slot, m.name, m.name_len);
+	if (out)
+		confine(&t->call.out, &m, &true_len);
+	take_addr(t, slot, m.name, m.name_len, true_len);
 	take_control(c, t, slot, &m, out, now_ns);
 	if (c->o->snap)
 		take_iov(c, t, slot, m.iov, m.iov_count, out ? (uint64_t)ret : UINT64_MAX);
@@ -406,19 +448,23 @@ static void take_mmsg(struct capture *c, struct tracee *t, unsigned slot, uint64
 {
 	size_t size = msg_size(t), step = size + word_size(t);
 	uint8_t lengths[MMSG_KEEP * 8], raw[4];
+	uint64_t true_len = 0;
 	unsigned n = 0;
 
 	for (int64_t i = 0; i < done && n < MMSG_KEEP; i++) {
 		uint64_t at = addr + (uint64_t)i * step;
-		struct msg m;
+		struct msg_room m;
 
 		if (!mem_read_all(t->tid, at + size, raw, 4) || !read_msg(t, at, &m)) {
 			item_fault(t, slot);
 			break;
 		}
 		frz_put64(lengths + 8 * n++, frz_get32(raw));
-		if (i == 0)
-			take_addr(t, slot, m.name, m.name_len);
+		if (i == 0) {
+			if (out)
+				confine(&t->call.out, &m, &true_len);
+			take_addr(t, slot, m.name, m.name_len, true_len);
+		}
 		take_control(c, t, slot, &m, out, now_ns);
 	}
 	item_bytes(t, FRZ_A_NUMS, slot, lengths, n * 8u);
@@ -498,8 +544,11 @@ static void take_iocbs(struct tracee *t, unsigned slot, int param, uint64_t addr
 
 void args_at_entry(struct capture *c, struct tracee *t, uint64_t now_ns)
 {
-	const struct pending *p = &t->call;
+	struct pending *p = &t->call;
 	const struct frz_sysent *ent = p->ent;
+	uint8_t raw[4];
+
+	p->out.known = false;
 
 	for (unsigned i = 0; i < ent->nargs; i++) {
 		const struct frz_argdef *a = p->def[i];
@@ -534,8 +583,17 @@ void args_at_entry(struct capture *c, struct tracee *t, uint64_t now_ns)
 		case FRZ_ARG_MSG_IN:
 			take_msg(c, t, i, v, false, 0, now_ns);
 			break;
+		case FRZ_ARG_ADDR_OUT:
+			p->out.known = v && with && mem_read_all(t->tid, with, raw, 4);
+			p->out.name_len = p->out.known ? frz_get32(raw) : 0;
+			break;
+		case FRZ_ARG_MSG_OUT:
+		case FRZ_ARG_MMSG_OUT:
+			if (!v || !read_msg(t, v, &p->out))
+				item_fault(t, i);
+			break;
 		case FRZ_ARG_ADDR_IN:
-			take_addr(t, i, v, (uint32_t)with);
+			take_addr(t, i, v, (uint32_t)with, 0);
 			break;
 		case FRZ_ARG_NUMS_IN:
 			take_nums(t, i, a->param, v, 0);
@@ -557,7 +615,7 @@ void args_at_exit(struct capture *c, struct tracee *t, int64_t ret, uint64_t now
 	for (unsigned i = 0; i < ent->nargs; i++) {
 		const struct frz_argdef *a = p->def[i];
 		uint64_t v = (uint64_t)p->arg[i];
-		uint64_t with = a->param >= 0 && a->param < 6 ? (uint64_t)p->arg[a->param] : 0;
+		uint64_t with = a->param >= 0 && a->param < 6 ? (uint64_t)p->arg[a->param] : 0, true_len;
 		uint8_t raw[8];
 
 		/* the count of a sendmmsg is known only now, even when its messages were read before */
@@ -582,8 +640,10 @@ void args_at_exit(struct capture *c, struct tracee *t, int64_t ret, uint64_t now
 			take_mmsg(c, t, i, v, ret, true, now_ns);
 			break;
 		case FRZ_ARG_ADDR_OUT:
-			if (with && mem_read_all(t->tid, with, raw, 4))
-				take_addr(t, i, v, frz_get32(raw));
+			if (!with || !p->out.known || !mem_read_all(t->tid, with, raw, 4))
+				break;
+			true_len = frz_get32(raw);
+			take_addr(t, i, v, true_len < p->out.name_len ? true_len : p->out.name_len, true_len);
 			break;
 		case FRZ_ARG_FD2_OUT:
 			if (!mem_read_all(t->tid, v, raw, 8)) {

@@ -41,11 +41,11 @@ static bool stops(enum frz_abi abi, uint32_t nr, const bool *record)
 }
 
 /* A holds the number, without the x32 bit. Every path ends in a return. */
-static void add_abi(struct filter *f, enum frz_abi abi, const bool *record)
+static void add_abi(struct filter *f, enum frz_abi abi, const bool *record, bool anonymous)
 {
 	int mmap_nr = frz_sysnum(abi, abi == FRZ_ABI_I386 ? "mmap2" : "mmap");
 
-	if (mmap_nr >= 0) {
+	if (mmap_nr >= 0 && !anonymous) {
 		add(f, BPF_JMP | BPF_JEQ | BPF_K, 0, 4, (uint32_t)mmap_nr);
 		add(f, BPF_LD | BPF_W | BPF_ABS, 0, 0, offsetof(struct seccomp_data, args[3]));
 		add(f, BPF_JMP | BPF_JSET | BPF_K, 0, 1, MAP_ANONYMOUS);
@@ -77,7 +77,7 @@ static void patch_jump(struct filter *f, unsigned at)
 	f->insn[at].k = f->n - at - 1;
 }
 
-struct filter *filter_new(const bool *record)
+struct filter *filter_new(const bool *record, bool anonymous)
 {
 	struct filter *f = calloc(1, sizeof(*f));
 	unsigned skip;
@@ -90,20 +90,20 @@ struct filter *filter_new(const bool *record)
 	skip = f->n;
 	add(f, BPF_JMP | BPF_JA, 0, 0, 0);
 	add(f, BPF_LD | BPF_W | BPF_ABS, 0, 0, offsetof(struct seccomp_data, nr));
-	add_abi(f, FRZ_ABI_I386, record);
+	add_abi(f, FRZ_ABI_I386, record, anonymous);
 	patch_jump(f, skip);
 	add(f, BPF_LD | BPF_W | BPF_ABS, 0, 0, offsetof(struct seccomp_data, nr));
 	add(f, BPF_JMP | BPF_JSET | BPF_K, 1, 0, X32_BIT);
 	skip = f->n;
 	add(f, BPF_JMP | BPF_JA, 0, 0, 0);
 	add(f, BPF_ALU | BPF_AND | BPF_K, 0, 0, ~X32_BIT);
-	add_abi(f, FRZ_ABI_X32, record);
+	add_abi(f, FRZ_ABI_X32, record, anonymous);
 	patch_jump(f, skip);
-	add_abi(f, FRZ_ABI_X86_64, record);
+	add_abi(f, FRZ_ABI_X86_64, record, anonymous);
 #else
 	(void)skip;
 	add(f, BPF_LD | BPF_W | BPF_ABS, 0, 0, offsetof(struct seccomp_data, nr));
-	add_abi(f, FRZ_ABI_AARCH64, record);
+	add_abi(f, FRZ_ABI_AARCH64, record, anonymous);
 #endif
 	f->prog.len = (unsigned short)f->n;
 	f->prog.filter = f->insn;

@@ -11,7 +11,7 @@ struct sock_fprog;
 struct filter;
 
 /* record: by frz_sysent.id, as in options.h. NULL: no memory. */
-struct filter *filter_new(const bool *record);
+struct filter *filter_new(const bool *record, bool anonymous);
 const struct sock_fprog *filter_program(const struct filter *f);        /* NULL for NULL */
 void filter_free(struct filter *f);
 

@@ -317,6 +317,31 @@ void capture_hashes(struct capture *c, bool all)
 	}
 }
 
+/* What launching behind a filter changed for the command: launch.c. */
+static void note_filter(struct capture *c, struct tracee *t)
+{
+	const char *nnp = NULL;
+	char text[4096];
+	size_t len;
+
+	if (proc_status_text(t->tid, text, sizeof(text)) > 0)
+		nnp = proc_status_line(text, "NoNewPrivs", &len);
+	capture_observer(c, t->proc->pid, t->tid, "seccomp filter installed", 1, 0,
+	                 nnp && *nnp == '1' ? "with no_new_privs: set-user-ID programs run without privileges"
+	                                    : "without no_new_privs: set-user-ID programs work as ever");
+}
+
+/* Traced without CAP_SYS_PTRACE a program does not get its owner's privileges: execve(2). */
+static void note_set_id(struct capture *c, struct tracee *t, const struct fileinfo *file)
+{
+	struct proc_status st;
+
+	if ((file->f.mask & FRZ_F_MODE) && (file->f.mask & FRZ_F_OWNER) && (file->f.mode & S_ISUID) &&
+	    proc_status(t->tid, &st) && st.euid != file->f.uid)
+		capture_observer(c, t->proc->pid, t->tid, "set-user-ID without effect", 1, 0,
+		                 "frec has no CAP_SYS_PTRACE, or no_new_privs or a nosuid mount is in force");
+}
+
 static void take_executed(struct capture *c, struct tracee *t)
 {
 	struct fileinfo *file;
@@ -331,6 +356,7 @@ static void take_executed(struct capture *c, struct tracee *t)
 		return;
 	}
 	it->file = file;
+	note_set_id(c, t, file);
 	if (c->keep)
 		keep_copy(c, t, resolve_open_fd(t->tid, -1), file, false);
 }
@@ -359,6 +385,8 @@ void life_exec(void *arg, struct tracee *t, pid_t old_tid, uint64_t now_ns)
 	fds_after_exec(c, t);
 	t->proc->described = true;
 	put_context(c, t, launched ? FRZ_X_LAUNCH : FRZ_X_EXEC, now_ns);
+	if (launched && c->o->command && !c->o->no_seccomp && !c->o->no_follow)
+		note_filter(c, t);
 	if (t->call.active && t->call.wanted)
 		take_executed(c, t);
 }

@@ -224,6 +224,7 @@ static int finish_set(struct parse *p)
 	}
 	p->o->record = p->set.record;
 	p->o->record_text = p->set.text;
+	p->o->anonymous = p->set.anonymous;
 	p->set.record = NULL;
 	p->set.text = NULL;
 	return GO_ON;

@@ -24,7 +24,7 @@ struct frec_options {
 	/* -e: what to record, by row of the syscall table (index frz_sysent.id) */
 	bool *record;	   /* frz_sysents_n entries */
 	char *record_text; /* canonical spelling of the set ("default"); into GENESIS */
-	bool anonymous;	   /* -e all: also mmap of anonymous memory */
+	bool anonymous;	   /* -e all, other: also mmap of anonymous memory */
 	bool no_follow, no_seccomp, quiet, verbose, env;
 	char **redact; /* NULL-terminated or NULL */
 	uint64_t snap;

@@ -281,6 +281,7 @@ bool recordset_finish(struct recordset *s)
 		errno = 0;
 		return false;
 	}
+	s->anonymous = plus & FRZ_CL_OTHER & ~s->minus;
 	free(s->text);
 	s->text = canonical(s->record, plus, s->minus);
 	if (!s->text)

@@ -21,6 +21,7 @@
 #define LINK_MAX_BYTES 8192     /* "/proc" may name longer paths than PATH_MAX for deleted files */
 
 static const char deleted_mark[] = " (deleted)";
+static const char too_long[] = "(a path longer than 4095 bytes)";
 
 void fileinfo_release(struct fileinfo *fi)
 {
@@ -60,6 +61,15 @@ static char *proc_path(char buf[PROC_PATH_MAX], pid_t tid, const char *what, int
 	return p;
 }
 
+/* A file server may say anything; a time with more nanoseconds than a second is none. */
+static struct frz_time take_time(struct frz_file *f, uint32_t part, const struct statx_timestamp *at)
+{
+	if (at->tv_nsec >= 1000000000u)
+		return (struct frz_time){ 0 };
+	f->mask |= part;
+	return (struct frz_time){ at->tv_sec, at->tv_nsec };
+}
+
 static void take_statx(struct frz_file *f, const struct statx *st)
 {
 	f->mask |= FRZ_F_DEV;
@@ -86,18 +96,12 @@ static void take_statx(struct frz_file *f, const struct statx *st)
 		f->mask |= FRZ_F_NLINK;
 		f->nlink = st->stx_nlink;
 	}
-	if (st->stx_mask & STATX_MTIME) {
-		f->mask |= FRZ_F_MTIME;
-		f->mtime = (struct frz_time){ st->stx_mtime.tv_sec, st->stx_mtime.tv_nsec };
-	}
-	if (st->stx_mask & STATX_CTIME) {
-		f->mask |= FRZ_F_CTIME;
-		f->ctime = (struct frz_time){ st->stx_ctime.tv_sec, st->stx_ctime.tv_nsec };
-	}
-	if (st->stx_mask & STATX_BTIME) {
-		f->mask |= FRZ_F_BTIME;
-		f->btime = (struct frz_time){ st->stx_btime.tv_sec, st->stx_btime.tv_nsec };
-	}
+	if (st->stx_mask & STATX_MTIME)
+		f->mtime = take_time(f, FRZ_F_MTIME, &st->stx_mtime);
+	if (st->stx_mask & STATX_CTIME)
+		f->ctime = take_time(f, FRZ_F_CTIME, &st->stx_ctime);
+	if (st->stx_mask & STATX_BTIME)
+		f->btime = take_time(f, FRZ_F_BTIME, &st->stx_btime);
 #ifdef STATX_MNT_ID
 	if (st->stx_mask & STATX_MNT_ID) {
 		f->mask |= FRZ_F_MNT;
@@ -208,6 +212,8 @@ static bool resolve_link(const char *path, struct fileinfo *out)
 
 	memset(out, 0, sizeof(*out));
 	n = readlink(path, link, sizeof(link));
+	if (n < 0 && errno == ENAMETOOLONG)     /* deeper than /proc can say; it is open all the same */
+		n = (ssize_t)strlen(strcpy(link, too_long));
 	if (n < 0)
 		return false;
 	if (statx(AT_FDCWD, path, AT_NO_AUTOMOUNT, STATX_WANTED, &st) == 0)
@@ -317,6 +323,8 @@ bool resolve_path(pid_t tid, int dirfd, const uint8_t *path, size_t n, bool foll
 		return false;
 	if (path[0] != '/') {
 		dirlen = resolve_dir(tid, dirfd, dir, LINK_MAX_BYTES - 1);
+		if (dirlen < 0 && errno == ENAMETOOLONG)
+			dirlen = (ssize_t)strlen(strcpy(dir, too_long));
 		if (dirlen < 0)
 			return false;
 		if (dir[dirlen - 1] != '/')

@@ -278,7 +278,7 @@ static int run(struct session *s, char **argv)
 	if (o->command) {
 		/* children that are let go could not live behind it: without a tracer it fails their calls */
 		if (!o->no_seccomp && !o->no_follow)
-			s->filter = filter_new(o->record);
+			s->filter = filter_new(o->record, o->anonymous);
 		if (engine_launch(s->engine, file, o->command, filter_program(s->filter), s->err, sizeof(s->err)) < 0)
 			return -1;
 		if (!o->quiet)

@@ -45,6 +45,10 @@ struct item {
 	int32_t fd;
 };
 
+/* A struct msghdr at entry, or an address and the length of its buffer: by exit the target may
+ * have written another there, which the kernel did not see. */
+struct msg_room { bool known; uint64_t name, name_len, iov, iov_count, control, control_len; };
+
 /* The call that a thread is in. */
 struct pending {
 	bool active;                    /* entry seen, exit not yet */
@@ -58,6 +62,7 @@ struct pending {
 	int64_t arg[6];                 /* as frz_arg_value() has them */
 	uint64_t mem[6];                /* the registers: addresses, for what is read by them later */
 	const struct frz_argdef *def[6];        /* BYCMD resolved; set up to ent->nargs */
+	struct msg_room out;            /* where the kernel was told to put what it receives */
 };
 
 enum tracee_state {

@@ -1,0 +1,125 @@
+#!/usr/bin/env python3
+# Targets that lie about their memory (tests/targets/hostile.c): frec survives, every call is a row
+# with the right result, what could not be read or kept whole is marked in `detail`, the
+# case verifies, and frec's memory stays bounded.
+import resource
+
+from lib import *
+
+need_ptrace()
+HOSTILE = f"{BUILD}/targets/hostile"
+MEMORY = (64 if os.environ.get("SANITIZE") else 16) << 10    # KiB; the sanitizers' own is not frec's
+
+
+def peak_of(pid):
+    with open(f"/proc/{pid}/status") as f:
+        return int(re.search(r"VmHWM:\s*(\d+)", f.read()).group(1))
+
+
+def record(name, *argv, options=()):
+    """Launches it under frec: (case, its output, frec's peak memory in KiB)."""
+    case, folder = f"{tmp}/{name}.frz", fresh(name)
+    p = start(FREC, "-q", *options, "-o", case, "--", HOSTILE, argv[0], folder, *argv[1:], stdin=subprocess.PIPE)
+    out, line = "", p.stdout.readline()
+    while line not in ("", "end\n"):
+        if line == "begin\n":
+            p.stdin.write("x")
+            p.stdin.flush()
+        else:
+            out += line
+        line = p.stdout.readline()
+    peak = peak_of(p.pid)
+    err = p.communicate("x")[1]
+    is_(p.returncode, 0, f"{name}: frec and the target ended well") or diag(err)
+    is_(err, "", f"{name}: nothing to complain about")
+    is_sealed(case, f"{name}: verifies")
+    return case, out, peak
+
+
+def between(case):
+    """The rows between the target's marks."""
+    all_rows = rows(case, "SELECT seq, tid, syscall, ret, errno, path, path2, bytes, detail FROM timeline ORDER BY ts_ns, seq")
+    marks = [i for i, r in enumerate(all_rows) if (r["path"] or "").startswith("/hostile/")]
+    return [r for r in all_rows[marks[0] + 1:marks[-1]] if r["tid"] == all_rows[marks[0]]["tid"]] if marks else []
+
+
+def compare(name, case, out):
+    want = [line.split("\t") for line in out.splitlines()]
+    names = {w[0] for w in want}
+    got = [r for r in between(case) if r["syscall"] in names]
+    problems = []
+    for w, r in zip(want, got):
+        call, ret, detail, path = w
+        d = r["detail"] or ""
+        if call != r["syscall"]:
+            problems.append(f"{w} is {r}")
+            break
+        if int(ret) != r["ret"]:
+            problems.append(f"{call} ret {ret}: {r}")
+        if detail != "*" and detail not in d:
+            problems.append(f"{call} lacks {detail}: {r}")
+        if path != "*" and r["path"] != shown(bytes.fromhex(path)):
+            problems.append(f"{call} path {shown(bytes.fromhex(path))!r}: {r}")
+    ok(want and not problems and len(want) == len(got), f"{name}: its {len(want)} calls are the rows",
+       f"{len(want)} wanted, {len(got)} there", *problems[:12])
+    return got
+
+
+def lost(case):
+    return rows(case, "SELECT * FROM case_info WHERE key LIKE '%lost%' AND value NOT IN ('0', '')")
+
+
+for name in ["paths", "pointers", "addresses", "control", "long-fds", "arguments"]:
+    for options in ([], ["--snap", "64"]):
+        what = name + "".join(options[:1])
+        case, out, peak = record(what, name, options=options)
+        got = compare(what, case, out)
+        is_(lost(case), [], f"{what}: no event lost")
+        ok(peak < MEMORY, f"{what}: frec took {peak} KiB at most")
+        if name == "arguments" and not options:
+            execs = rows(case, "SELECT ret, detail FROM timeline WHERE syscall = 'execve' AND path LIKE '%/true' AND ret = 0")
+            is_(len(execs), 2, "both were executed")
+            for e in execs:
+                like(e["detail"], r"cut\(argv", "that argv was cut is said")
+        if name == "long-fds":
+            n = one(case, "SELECT COUNT(DISTINCT path) AS n FROM fd_bytes WHERE bytes_written = 1 AND length(path) > 3700")
+            is_(n, 253, f"{what}: 253 received fds, each with its long path")
+        if name == "addresses":
+            short = [r for r in got if r["syscall"] == "getsockname" and r["ret"] == 0]
+            ok(short and not any("ZZ" in r["detail"] for r in short), "no bytes behind a short address", *short)
+
+case, out, peak = record("numbers", "numbers", options=["-e", "all"])
+got = [(r["syscall"], r["errno"], r["path"]) for r in between(case)]
+for number in (999, 0x3fffffff):        # the second with bit 30: an x32 number
+    ok((f"syscall_{number}", "ENOSYS", None) in got, f"call {number}, which no kernel has, is a row")
+n = one(case, "SELECT SUM(count) AS n FROM coverage WHERE what = 'syscall not in the table'")
+ok(n and n >= 3, "and in coverage", n)
+if os.uname().machine == "x86_64" and not any(r[0] == "syscall_9999" for r in got):
+    skip("i386 calls", "this kernel has none")
+elif os.uname().machine == "x86_64":
+    for name, unreadable in ("open", "path"), ("socketcall", "args"), ("mmap", "addr"), ("execve", "argv"):
+        r = next((r for r in between(case) if r["syscall"] == name), {})
+        like(r.get("detail") or "", rf"unreadable\({unreadable}\)", f"i386 {name}: what could not be read is said")
+        is_(r.get("path"), None, f"i386 {name}: and no path made up")
+
+case, out, peak = record("racing", "racing")
+counts = {r["syscall"]: r["n"] for r in rows(case, "SELECT syscall, COUNT(*) AS n FROM timeline GROUP BY syscall")}
+for call in "rename unlink sendmsg recvmsg".split():
+    is_(counts.get(call), 400, f"racing: every {call} is a row")
+is_(counts.get("execve"), 401, "racing: every execve is a row")
+ok(counts.get("openat", 0) >= 400, "racing: every openat is a row")
+ok(peak < MEMORY, f"racing: frec took {peak} KiB at most")
+
+# very many fds, launched and attached to
+N, hard = 1000000 if FULL else 100000, resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+if N > hard - 100 and hard != resource.RLIM_INFINITY:
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (1024, N + 100))
+    except (ValueError, OSError):
+        N = hard - 100
+case, out, peak = record("many-fds", "many-fds", str(N))
+wrote = one(case, "SELECT COUNT(*) AS n FROM timeline WHERE syscall = 'write' AND bytes = 1 AND path LIKE '%/many'")
+is_(wrote, (N - 4 + 99) // 100 + N - 4, f"many-fds: a row for every write to {N} fds, with its path")
+print(f"# {N} open fds: frec took {peak} KiB at most")
+
+done()
