@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <sys/mman.h>
+#include <sys/auxv.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -131,7 +132,33 @@ static void untouched_pages(void)
 	IS(n, 0);
 }
 
+/* Who a set-user-ID program is. */
+static void who(void)
+{
+	uid_t r, e, s;
+
+	MUST(getresuid(&r, &e, &s));
+	say("real %d effective %d saved %d", (int)r, (int)e, (int)s);
+	say("dumpable %d, secure mode %lu", prctl(PR_GET_DUMPABLE), getauxval(AT_SECURE));
+}
+
+/* Runs another copy of this program, which may be set-user-ID. */
+static void who_child(void *arg)
+{
+	execl(arg, arg, "who", NULL);
+	say("%s", strerrorname_np(errno));
+}
+
+static void runs_who(void)
+{
+	who();
+	reap_ok(child(who_child, hazard_args[0]));
+	who();
+}
+
 const struct hazard hazards_surroundings[] = {
+	{ "who", who, "inner" },
+	{ "runs-who", runs_who, "inner" },
 	{ "surroundings", surroundings, "" },
 	{ "io-of-own", io_of_own, "" },
 	{ "untouched-pages", untouched_pages, "" },
