@@ -294,6 +294,7 @@ SCRIPT_TESTS = \
 	tests/hazards/run.t \
 	tests/hazards/attach.t \
 	tests/hazards/job.t \
+	tests/hazards/launch.t \
 	tests/golden/golden.t \
 	tests/e2e/account.t \
 	tests/e2e/analyze-database.t \
