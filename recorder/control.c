@@ -1,8 +1,11 @@
 /*
- * control.c - the thread that listens: signals by signalfd, limits, the end.
+ * control.c - the thread that listens: signals, limits, the end.
  *
  * - control_new blocks every signal that would end or stop frec, so that all threads made later
- *   have them blocked and only the signalfd takes them. A second Ctrl-C is read and ignored.
+ *   have them blocked and only this one takes them. A second Ctrl-C is read and ignored.
+ * - It takes them with sigtimedwait. A thread that polls a signalfd is woken by every signal of
+ *   the process, also by the SIGCHLD of each stop that the tracer waits for when it has many
+ *   tracees (stopwait.c), and that made a stop half as dear again.
  * - SIGTSTP, SIGTTIN and SIGTTOU are blocked and never taken: a stopped frec would leave its
  *   tracees hanging at their next stop.
  * - The wake-up is a real-time signal with an empty handler and no SA_RESTART. One that hits the
@@ -12,14 +15,11 @@
 #include "control.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
-#include <sys/signalfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -36,7 +36,8 @@ struct control {
 	bool started;
 	bool hup_ignored, int_ignored, quit_ignored, chld_ignored;
 	sigset_t old_mask;
-	int signal_fd, wake_fd; /* wake_fd: an eventfd, makes the thread look */
+	struct sigaction old_kick;
+	sigset_t taken; /* what ends frec, and KICK_SIGNAL, which makes the thread look */
 	pthread_t thread, tracer;
 	uint64_t deadline_ns;	    /* CLOCK_MONOTONIC; 0 none */
 	const char *_Atomic reason; /* static text; the first one stays */
@@ -91,18 +92,15 @@ struct control *control_new(const struct frec_options *o, bool launch)
 	c->int_ignored = ignored(SIGINT);
 	c->quit_ignored = ignored(SIGQUIT);
 	c->chld_ignored = ignored(SIGCHLD);
-	c->signal_fd = c->wake_fd = -1;
 	sigemptyset(&block);
 	for (size_t i = 0; i < NENDERS; i++)
 		sigaddset(&block, enders[i].signo);
-	c->signal_fd = signalfd(-1, &block, SFD_CLOEXEC | SFD_NONBLOCK);
-	c->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (c->signal_fd < 0 || c->wake_fd < 0)
-		goto fail;
+	c->taken = block;
+	sigaddset(&c->taken, KICK_SIGNAL);
 	for (size_t i = 0; i < sizeof(blocked_only) / sizeof(blocked_only[0]); i++)
 		sigaddset(&block, blocked_only[i]);
 	sigemptyset(&sa.sa_mask);
-	if (sigaction(KICK_SIGNAL, &sa, NULL))
+	if (sigaction(KICK_SIGNAL, &sa, &c->old_kick))
 		goto fail;
 	if (pthread_sigmask(SIG_BLOCK, &block, &c->old_mask))
 		goto fail;
@@ -114,10 +112,6 @@ struct control *control_new(const struct frec_options *o, bool launch)
 	return c;
 fail:
 	e = errno;
-	if (c->signal_fd >= 0)
-		close(c->signal_fd);
-	if (c->wake_fd >= 0)
-		close(c->wake_fd);
 	free(c);
 	errno = e;
 	return NULL;
@@ -125,7 +119,7 @@ fail:
 
 void control_child_signals(const struct control *c)
 {
-	signal(KICK_SIGNAL, SIG_DFL);
+	sigaction(KICK_SIGNAL, &c->old_kick, NULL);
 	if (c->chld_ignored)
 		signal(SIGCHLD, SIG_IGN);
 	sigprocmask(SIG_SETMASK, &c->old_mask, NULL);
@@ -135,11 +129,9 @@ void control_child_signals(const struct control *c)
 
 static void wake_thread(const struct control *c)
 {
-	uint64_t one = 1;
-
-	/* EAGAIN: it is full, and so the thread will wake anyhow */
-	while (write(c->wake_fd, &one, sizeof(one)) < 0 && errno == EINTR)
-		;
+	/* EAGAIN: too many are queued, and so the thread will wake anyhow */
+	if (c->started)
+		pthread_kill(c->thread, KICK_SIGNAL);
 }
 
 void control_stop(struct control *c, const char *reason)
@@ -160,11 +152,11 @@ const char *control_stop_reason(struct control *c)
 }
 
 /* Whether this delivery of a signal asks frec to stop. */
-static bool meant_for_us(const struct control *c, const struct signalfd_siginfo *si)
+static bool meant_for_us(const struct control *c, const siginfo_t *si)
 {
-	bool from_terminal = si->ssi_code == SI_KERNEL;
+	bool from_terminal = si->si_code == SI_KERNEL;
 
-	switch ((int)si->ssi_signo) {
+	switch (si->si_signo) {
 	case SIGHUP: /* nohup frec ... */
 		return !c->hup_ignored;
 	case SIGINT: /* ignored at start: a shell's background job */
@@ -176,14 +168,19 @@ static bool meant_for_us(const struct control *c, const struct signalfd_siginfo 
 	}
 }
 
-static void take_signals(struct control *c)
+/* Sleeps until one comes or the time is over, then takes all that came. */
+static void take_signals(struct control *c, int ms)
 {
-	struct signalfd_siginfo si;
+	struct timespec wait = { ms / 1000, (long)(ms % 1000) * 1000000 };
+	siginfo_t si;
+	int signo;
 
-	while (read(c->signal_fd, &si, sizeof(si)) == (ssize_t)sizeof(si))
+	while ((signo = sigtimedwait(&c->taken, &si, &wait)) > 0) {
 		for (size_t i = 0; i < NENDERS; i++)
-			if (enders[i].signo == (int)si.ssi_signo && meant_for_us(c, &si))
+			if (enders[i].signo == signo && meant_for_us(c, &si))
 				control_stop(c, enders[i].reason);
+		wait = (struct timespec){ 0, 0 };
+	}
 }
 
 static void look_at_limits(struct control *c, uint64_t now, const struct writer_stats *s)
@@ -215,21 +212,14 @@ static int wait_ms(const struct control *c, uint64_t now)
 static void *control_thread(void *arg)
 {
 	struct control *c = arg;
-	struct pollfd fds[2] = {
-		{ .fd = c->signal_fd, .events = POLLIN },
-		{ .fd = c->wake_fd, .events = POLLIN },
-	};
 
 	for (;;) {
 		struct writer_stats s;
-		uint64_t now = now_ns(), wakes;
+		uint64_t now = now_ns();
 
-		poll(fds, 2, wait_ms(c, now));
+		take_signals(c, wait_ms(c, now));
 		if (atomic_load(&c->ending))
 			return NULL;
-		while (read(c->wake_fd, &wakes, sizeof(wakes)) > 0)
-			;
-		take_signals(c);
 		now = now_ns();
 		writer_stats(c->w, &s);
 		look_at_limits(c, now, &s);
@@ -271,7 +261,5 @@ void control_end(struct control *c)
 		pthread_join(c->thread, NULL);
 	}
 	status_free(c->status);
-	close(c->signal_fd);
-	close(c->wake_fd);
 	free(c);
 }
