@@ -259,11 +259,11 @@ static void addresses(void)
 	CALL("setsockopt", NULL, NULL, SYS_setsockopt, in, SOL_SOCKET, SO_RCVBUF, NOWHERE, -1);
 }
 
-struct fds_message { struct iovec iov; struct msghdr m; char control[8192]; };
+struct fds_message { char data[4]; struct iovec iov; struct msghdr m; char control[8192]; };
 
 static struct msghdr *message(struct fds_message *x, size_t control)
 {
-	*x = (struct fds_message){ .iov = { (void *)"m", 1 } };
+	*x = (struct fds_message){ .iov = { x->data, 1 } };
 	x->m = (struct msghdr){ .msg_iov = &x->iov, .msg_iovlen = 1, .msg_control = x->control, .msg_controllen = control };
 	return &x->m;
 }
@@ -281,7 +281,8 @@ static void control(void)
 {
 	static struct fds_message x;
 	static struct mmsghdr mm[2000];
-	static struct iovec iov = { (void *)"n", 1 };
+	static char data[1];
+	static struct iovec iov = { data, 1 };
 	int p[2], one, many[300];
 	char *edge = at_the_edge(40), *huge = filled(1 << 20, 0);
 
