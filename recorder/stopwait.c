@@ -6,7 +6,7 @@
  * direct look-up, at about 1 us more than waitpid(-1) with one tracee. So:
  *
  * - Few tracees: waitpid(-1), and no SIGCHLD for stops (SA_NOCLDSTOP).
- * - Many (by_name): SIGCHLD is blocked and taken with sigtimedwait, then waitpid(si_pid). Threads
+ * - Many (by_name): SIGCHLD is blocked and taken with sigwaitinfo, then waitpid(si_pid). Threads
  *   that stopped lately are asked by name before that.
  *
  * No stop is lost. SIGCHLD is one bit with one siginfo: a stop that comes while the signal
@@ -39,6 +39,7 @@
 #define SWEEP_MIN_NS    1000000u
 #define SWEEP_MAX_NS    20000000u
 #define SWEEP_SHARE     25u
+#define IDLE_SWEEP_NS   900000000u
 #define ASK_FEW         4u      /* recent threads asked by name before a sleep, at least */
 #define FORGET_MISSES   64u
 #define SPIN_NS         60000u  /* about what a sleep and a wake-up on another CPU cost */
@@ -83,7 +84,7 @@ bool stopwait_init(struct stopwait *w)
 	memset(w, 0, sizeof(*w));
 	stopwait_fired = 0;
 	sigemptyset(&sa.sa_mask);
-	if (sigaction(STOPWAIT_SIGNAL, &sa, NULL) != 0 || !take_disposition(false, &w->old_chld))
+	if (sigaction(STOPWAIT_SIGNAL, &sa, &w->old_own) != 0 || !take_disposition(false, &w->old_chld))
 		return false;
 	sigemptyset(&set);
 	sigaddset(&set, SIGCHLD);
@@ -103,15 +104,19 @@ void stopwait_release(struct stopwait *w)
 void stopwait_child(const struct stopwait *w)
 {
 	sigaction(SIGCHLD, &w->old_chld, NULL);
-	signal(STOPWAIT_SIGNAL, SIG_DFL);
+	sigaction(STOPWAIT_SIGNAL, &w->old_own, NULL);
 }
 
-static void sweep_timer(struct stopwait *w, bool on)
+/* Fast while a sweep is owed; slow otherwise, in case that a thread of ours which did not block
+ * SIGCHLD swallowed one. */
+static void sweep_timer(struct stopwait *w, bool fast)
 {
-	if (w->timer_on == on)
+	uint32_t every = fast ? w->sweep_every_ns : IDLE_SWEEP_NS;
+
+	if (w->timer_ns == every)
 		return;
-	w->timer_on = on;
-	stopwait_arm(w->timer, on ? w->sweep_every_ns : 0, on ? w->sweep_every_ns : 0);
+	w->timer_ns = every;
+	stopwait_arm(w->timer, every, every);
 }
 
 void stopwait_count(struct stopwait *w, int delta)
@@ -125,7 +130,12 @@ void stopwait_count(struct stopwait *w, int delta)
 	w->sweep_every_ns = SWEEP_MIN_NS;
 	w->nrecent = 0;
 	w->ask = ASK_FEW;
-	sweep_timer(w, false);
+	if (w->by_name) {
+		sweep_timer(w, true);
+	} else {
+		w->timer_ns = 0;
+		stopwait_arm(w->timer, 0, 0);
+	}
 }
 
 /* ---- collecting ---- */
@@ -252,7 +262,7 @@ static bool sweep_is_due(struct stopwait *w)
 {
 	if (stopwait_fired & STOPWAIT_SWEEP) {
 		stopwait_fired &= ~STOPWAIT_SWEEP;
-		if (w->dirty)
+		if (w->dirty || w->timer_ns == IDLE_SWEEP_NS)
 			return true;
 		sweep_timer(w, false);
 	}
@@ -267,10 +277,8 @@ static pid_t sweep(struct stopwait *w)
 
 	every = (now_ns() - start) * SWEEP_SHARE;
 	every = every < SWEEP_MIN_NS ? SWEEP_MIN_NS : every > SWEEP_MAX_NS ? SWEEP_MAX_NS : every;
-	if (!w->nheld && (every > 2 * w->sweep_every_ns || 2 * every < w->sweep_every_ns)) {
-		sweep_timer(w, false);
+	if (!w->nheld && (every > 2 * w->sweep_every_ns || 2 * every < w->sweep_every_ns))
 		w->sweep_every_ns = (uint32_t)every;
-	}
 	for (unsigned i = 0; i < w->nheld; i++)
 		remember(w, w->held[i].tid);
 	w->sweep_now = false;
@@ -282,8 +290,6 @@ static pid_t sweep(struct stopwait *w)
 /* Sleeps until a SIGCHLD. 1: *status of *tid. 0: try again. -1: a signal handler ran. */
 static int await_signal(struct stopwait *w, pid_t *tid, int *status)
 {
-	/* in case that a thread of ours which did not block SIGCHLD swallowed one */
-	static const struct timespec second = { 1, 0 };
 	sigset_t chld;
 	siginfo_t si;
 
@@ -291,11 +297,8 @@ static int await_signal(struct stopwait *w, pid_t *tid, int *status)
 	sigaddset(&chld, SIGCHLD);
 	if (w->dirty)
 		sweep_timer(w, true);
-	if (sigtimedwait(&chld, &si, &second) < 0) {
-		if (errno != EAGAIN)
-			return stopwait_fired & STOPWAIT_SWEEP ? 0 : -1;
-		si.si_pid = 0;
-	}
+	if (sigwaitinfo(&chld, &si) < 0)
+		return stopwait_fired & STOPWAIT_SWEEP ? 0 : -1;
 	w->dirty = true;
 	if (si.si_pid <= 0) {
 		w->sweep_now = true;

@@ -31,10 +31,10 @@ struct stopwait {
 	bool sweep_now;
 	unsigned ask;                   /* how many of recent to ask */
 	uint32_t sweep_every_ns;
-	bool timer_on;
 	timer_t timer;
+	uint32_t timer_ns;              /* its period, 0: off */
 	uint64_t waited_ns;             /* how long the wait before took, when spinning */
-	struct sigaction old_chld;
+	struct sigaction old_chld, old_own;
 };
 
 /* Blocks SIGCHLD in this thread and all made by it later (other threads must have it blocked, too),
