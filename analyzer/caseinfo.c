@@ -50,19 +50,28 @@ static const struct { enum frz_key field; enum shape shape; const char *key; } g
 
 void iso_time(int64_t ns, char *out)
 {
+	/* rows of a timeline share their second with the row before, mostly */
+	static _Thread_local struct { int64_t sec; size_t len; char text[32]; } last = { .sec = INT64_MIN };
 	int64_t sec = ns / 1000000000, rest = ns % 1000000000;
-	time_t t;
 	struct tm tm;
-	size_t n;
+	time_t t;
 
 	if (rest < 0) {
 		rest += 1000000000;
 		sec--;
 	}
-	t = (time_t)sec;
-	gmtime_r(&t, &tm);
-	n = strftime(out, 24, "%Y-%m-%dT%H:%M:%S", &tm);
-	snprintf(out + n, 40 - n, ".%09" PRId64 "Z", rest);
+	if (sec != last.sec) {
+		t = (time_t)sec;
+		gmtime_r(&t, &tm);
+		last.len = strftime(last.text, sizeof(last.text), "%Y-%m-%dT%H:%M:%S", &tm);
+		last.sec = sec;
+	}
+	memcpy(out, last.text, last.len);
+	out += last.len;
+	*out++ = '.';
+	for (int i = 8; i >= 0; i--, rest /= 10)
+		out[i] = (char)('0' + rest % 10);
+	memcpy(out + 9, "Z", 2);
 }
 
 struct caseinfo *caseinfo_new(void)

@@ -14,6 +14,16 @@ static bool harmful(uint32_t c)
 	       (c >= 0xe0000 && c <= 0xe007f);                  /* invisible tags */
 }
 
+/* How many bytes from p on are printable ASCII. */
+static size_t plain(const uint8_t *p, size_t n)
+{
+	size_t i = 0;
+
+	while (i < n && p[i] >= 0x20 && p[i] < 0x7f)
+		i++;
+	return i;
+}
+
 /* The escape of the character (or stray byte) at p in out, at least 16 bytes. */
 static int spelled(const uint8_t *p, unsigned len, uint32_t c, char *out)
 {
@@ -29,8 +39,12 @@ static int spelled(const uint8_t *p, unsigned len, uint32_t c, char *out)
 size_t output_escape(const char *text, size_t n, char *out, size_t cap)
 {
 	const uint8_t *p = (const uint8_t *)text;
-	size_t o = 0, i = 0;
+	size_t o = plain(p, n), i = o;
 
+	if (o < cap)
+		memcpy(out, p, o);
+	else if (cap)
+		memcpy(out, p, cap - 1);
 	while (i < n) {
 		uint32_t c = 0;
 		unsigned len = utf8_char(p + i, n - i, &c);
@@ -56,8 +70,9 @@ size_t output_escape(const char *text, size_t n, char *out, size_t cap)
 
 static void put_escaped(FILE *f, const uint8_t *p, size_t n)
 {
-	size_t i = 0;
+	size_t i = plain(p, n);
 
+	fwrite(p, 1, i, f);
 	while (i < n) {
 		uint32_t c = 0;
 		unsigned len = utf8_char(p + i, n - i, &c);

@@ -34,6 +34,8 @@ bool output_open(struct output *o, const char *file, enum output_format format)
 	*o = (struct output){ .f = stdout, .name = "standard output", .format = format, .width = WIDTH };
 	if (!file) {
 		o->tty = isatty(STDOUT_FILENO);
+		if (!o->tty)
+			setvbuf(stdout, NULL, _IOFBF, 1 << 16);
 		if (o->tty && ioctl(STDOUT_FILENO, TIOCGWINSZ, &ws) == 0 && ws.ws_col > WIDTH)
 			o->width = ws.ws_col;
 		return true;

@@ -24,7 +24,7 @@ struct table {
 	int columns, first;             /* first: 1 when column 0 is the day */
 	unsigned width[MAX_COLUMNS];
 	bool right[MAX_COLUMNS];
-	const char *gap;
+	unsigned gap;
 	bool listed;                    /* one line a column */
 };
 
@@ -88,6 +88,8 @@ static size_t piece(const char *p, size_t n, unsigned w)
 	unsigned cols = 0;
 	size_t i = 0, good = 0;
 
+	if (n <= w)
+		return n;
 	while (i < n) {
 		size_t len = 1;
 
@@ -103,6 +105,15 @@ static size_t piece(const char *p, size_t n, unsigned w)
 	return i < n && good ? good : i;
 }
 
+static void put_blanks(FILE *f, unsigned n)
+{
+	static const char blanks[] = "                                                                ";
+
+	for (; n >= sizeof(blanks); n -= (unsigned)sizeof(blanks) - 1)
+		fwrite_unlocked(blanks, 1, sizeof(blanks) - 1, f);
+	fwrite_unlocked(blanks, 1, n, f);
+}
+
 static void put_padded(FILE *f, const char *p, size_t n, unsigned w, bool right, bool last)
 {
 	unsigned pad;
@@ -111,10 +122,10 @@ static void put_padded(FILE *f, const char *p, size_t n, unsigned w, bool right,
 		n--;
 	pad = w - columns_of(p, n);
 	if (right)
-		fprintf(f, "%*s", (int)pad, "");
-	fwrite(p, 1, n, f);
+		put_blanks(f, pad);
+	fwrite_unlocked(p, 1, n, f);
 	if (!right && !last)
-		fprintf(f, "%*s", (int)pad, "");
+		put_blanks(f, pad);
 }
 
 static void put_listed(struct table *t, sqlite3_stmt *st, const struct cell *row)
@@ -170,7 +181,7 @@ static void put_row(struct table *t, sqlite3_stmt *st, const struct cell *row)
 			size_t n = piece(p, row[i].len - off[i], t->width[i]);
 
 			if (i > t->first)
-				fputs(t->gap, t->o->f);
+				put_blanks(t->o->f, t->gap);
 			put_padded(t->o->f, p, n, t->width[i], t->right[i], i == last);
 			off[i] += n;
 			more |= off[i] < row[i].len;
@@ -184,7 +195,7 @@ static unsigned total(const struct table *t)
 	unsigned w = 0;
 
 	for (int i = t->first; i < t->columns; i++)
-		w += t->width[i] + (i > t->first ? (unsigned)strlen(t->gap) : 0);
+		w += t->width[i] + (i > t->first ? t->gap : 0);
 	return w;
 }
 
@@ -206,9 +217,9 @@ static void fit(struct table *t, sqlite3_stmt *st, struct cell **row, unsigned r
 		}
 		t->right[i] = numbers && any;
 	}
-	t->gap = "  ";
+	t->gap = 2;
 	if (total(t) > t->o->width)
-		t->gap = " ";
+		t->gap = 1;
 	while (total(t) > t->o->width) {
 		int widest = -1;
 		unsigned over = total(t) - t->o->width, second = NARROWEST, cut;
@@ -234,7 +245,7 @@ static void put_header(struct table *t, sqlite3_stmt *st)
 		const char *name = sqlite3_column_name(st, i);
 
 		if (i > t->first)
-			fputs(t->gap, t->o->f);
+			put_blanks(t->o->f, t->gap);
 		if (i == t->columns - 1 && !t->right[i])
 			fputs(name, t->o->f);
 		else

@@ -1,5 +1,6 @@
 -- Bytes through each fd, one row for each time it was open.
-SELECT pid, comm, fd, path, kind, opened, closed, reads, writes, bytes_read, bytes_written
+SELECT pid, comm, fd, path, kind, iso(opened_ns) AS opened, iso(closed_ns) AS closed,
+	reads, writes, bytes_read, bytes_written
 FROM fd_rows
 WHERE 1
 	AND listed(:pid, pid)

@@ -1,6 +1,6 @@
 -- Connections and other sockets, with addresses, direction and bytes.
-SELECT pid, comm, fd, family, type, local, remote, direction, opened, closed, bytes_read,
-	bytes_written
+SELECT pid, comm, fd, family, type, local, remote, direction, iso(opened_ns) AS opened,
+	iso(closed_ns) AS closed, bytes_read, bytes_written
 FROM fd_rows
 WHERE is_socket
 	AND listed(:pid, pid)

@@ -1,6 +1,6 @@
 -- Every recorded call, in order of time.
 WITH path_ids AS (SELECT id FROM strings WHERE text GLOB :path)
-SELECT seq, time, ts_ns, dur_ns, pid, tid, comm, abi, syscall, fd, path, path2, ret, errno,
+SELECT seq, iso(ts_ns) AS time, ts_ns, dur_ns, pid, tid, comm, abi, syscall, fd, path, path2, ret, errno,
 	bytes, detail
 FROM timeline_rows
 WHERE 1
