@@ -18,7 +18,7 @@ struct table_def {
 };
 
 #define FIRST(name, first) first,
-#define A(table, nkeys) static const int64_t first_##table[] = { COLS_##table(FIRST) };
+#define A(table, nkeys)	   static const int64_t first_##table[] = { COLS_##table(FIRST) };
 ALL_TABLES(A)
 #undef A
 
@@ -31,9 +31,9 @@ static const struct table_def defs[TABLES_N] = {
 struct aggregate {
 	const struct table_def *def;
 	uint32_t rows, chunks, cap_chunks;
-	int64_t **chunk;        /* CHUNK_ROWS rows each, never moved */
-	uint8_t *dirty;         /* a bit a row */
-	uint32_t *slot;         /* row numbers by hash of the key, 0 empty */
+	int64_t **chunk; /* CHUNK_ROWS rows each, never moved */
+	uint8_t *dirty;	 /* a bit a row */
+	uint32_t *slot;	 /* row numbers by hash of the key, 0 empty */
 	uint32_t mask, used;
 };
 
@@ -215,8 +215,9 @@ static bool load_table(struct aggregate *t, struct sqlite3 *db)
 		return false;
 	while ((rc = sqlite3_step(st)) == SQLITE_ROW) {
 		for (unsigned i = 0; i < t->def->ncols; i++)
-			v[i] = sqlite3_column_type(st, (int)i + 1) == SQLITE_NULL ? NIL :
-			       sqlite3_column_int64(st, (int)i + 1);
+			v[i] = sqlite3_column_type(st, (int)i + 1) == SQLITE_NULL ?
+				       NIL :
+				       sqlite3_column_int64(st, (int)i + 1);
 		if ((uint32_t)sqlite3_column_int64(st, 0) != t->rows + 1 ||
 		    !add_row(t, v, t->def->ncols)) {
 			rc = SQLITE_NOMEM;

@@ -13,7 +13,9 @@
 struct sqlite3;
 struct aggregate;
 
-struct aggregates { struct aggregate *table[TABLES_N]; };
+struct aggregates {
+	struct aggregate *table[TABLES_N];
+};
 
 /* False: no memory. Release in any case. */
 bool aggregates_init(struct aggregates *a);

@@ -14,13 +14,23 @@
 #include "sha256.h"
 #include "utf8.h"
 
-struct pair { char *key, *value; };
+struct pair {
+	char *key, *value;
+};
 
-struct caseinfo { struct pair *pair; size_t n, cap; bool nomem; };
+struct caseinfo {
+	struct pair *pair;
+	size_t n, cap;
+	bool nomem;
+};
 
 enum shape { SHAPE_TEXT, SHAPE_NUMBER, SHAPE_HEX, SHAPE_NUMBER_HEX, SHAPE_ARGV };
 
-static const struct { enum frz_key field; enum shape shape; const char *key; } genesis[] = {
+static const struct {
+	enum frz_key field;
+	enum shape shape;
+	const char *key;
+} genesis[] = {
 	{ FRZ_K_EXHIBIT, SHAPE_TEXT, "exhibit" },
 	{ FRZ_K_EXAMINER, SHAPE_TEXT, "examiner" },
 	{ FRZ_K_NOTE, SHAPE_TEXT, "note" },
@@ -51,7 +61,11 @@ static const struct { enum frz_key field; enum shape shape; const char *key; } g
 void iso_time(int64_t ns, char *out)
 {
 	/* rows of a timeline share their second with the row before, mostly */
-	static _Thread_local struct { int64_t sec; size_t len; char text[32]; } last = { .sec = INT64_MIN };
+	static _Thread_local struct {
+		int64_t sec;
+		size_t len;
+		char text[32];
+	} last = { .sec = INT64_MIN };
 	int64_t sec = ns / 1000000000, rest = ns % 1000000000;
 	struct tm tm;
 	time_t t;
@@ -74,10 +88,7 @@ void iso_time(int64_t ns, char *out)
 	memcpy(out + 9, "Z", 2);
 }
 
-struct caseinfo *caseinfo_new(void)
-{
-	return calloc(1, sizeof(struct caseinfo));
-}
+struct caseinfo *caseinfo_new(void) { return calloc(1, sizeof(struct caseinfo)); }
 
 void caseinfo_free(struct caseinfo *ci)
 {
@@ -175,7 +186,8 @@ static char *text_of(const uint8_t *p, size_t n, bool argv)
 	return s;
 }
 
-static void take(struct caseinfo *ci, const struct frz_block *b, enum frz_key field, enum shape shape, const char *key)
+static void take(struct caseinfo *ci, const struct frz_block *b, enum frz_key field,
+		 enum shape shape, const char *key)
 {
 	const uint8_t *p;
 	size_t n;
@@ -183,9 +195,12 @@ static void take(struct caseinfo *ci, const struct frz_block *b, enum frz_key fi
 
 	if (shape == SHAPE_NUMBER || shape == SHAPE_NUMBER_HEX) {
 		if (frz_field_u64(b, field, &v))
-			set(ci, key, shape == SHAPE_NUMBER ? printed("%" PRIu64, v) : printed("%016" PRIx64, v));
+			set(ci, key,
+			    shape == SHAPE_NUMBER ? printed("%" PRIu64, v) :
+						    printed("%016" PRIx64, v));
 	} else if (frz_field_bytes(b, field, &p, &n)) {
-		set(ci, key, shape == SHAPE_HEX ? hex_of(p, n) : text_of(p, n, shape == SHAPE_ARGV));
+		set(ci, key,
+		    shape == SHAPE_HEX ? hex_of(p, n) : text_of(p, n, shape == SHAPE_ARGV));
 	}
 }
 
@@ -270,8 +285,8 @@ static bool store_tail(sqlite3_stmt *st, const struct tail_state *t)
 	       (!t->unusable || store(st, "tail_damage", t->why));
 }
 
-bool caseinfo_store(const struct caseinfo *ci, sqlite3 *db, const char *path, const struct case_state *s,
-		    const struct caseinfo_totals *t)
+bool caseinfo_store(const struct caseinfo *ci, sqlite3 *db, const char *path,
+		    const struct case_state *s, const struct caseinfo_totals *t)
 {
 	const struct frz_case_head *h = &s->head;
 	const char *slash = strrchr(path, '/');
@@ -280,7 +295,8 @@ bool caseinfo_store(const struct caseinfo *ci, sqlite3 *db, const char *path, co
 	bool good;
 
 	if (sqlite3_exec(db, "DELETE FROM info", NULL, NULL, NULL) != SQLITE_OK ||
-	    sqlite3_prepare_v2(db, "INSERT INTO info (key, value) VALUES (?, ?)", -1, &st, NULL) != SQLITE_OK)
+	    sqlite3_prepare_v2(db, "INSERT INTO info (key, value) VALUES (?, ?)", -1, &st, NULL) !=
+		    SQLITE_OK)
 		return false;
 	case_verdict(s, verdict, sizeof(verdict));
 	if (t->events) {
@@ -289,9 +305,10 @@ bool caseinfo_store(const struct caseinfo *ci, sqlite3 *db, const char *path, co
 	}
 	slash = slash ? slash + 1 : path;
 	name = text_of((const uint8_t *)slash, strlen(slash), false);
-	good = name && store_hex(st, "case_id", h->case_id, sizeof(h->case_id)) && store(st, "file", name) &&
-	       store(st, "verdict", verdict) && store(st, "state", state_of(s)) &&
-	       store(st, "sealed", h->sealed ? "yes" : "no") && (!case_unfinished(s) || store_tail(st, &s->tail)) &&
+	good = name && store_hex(st, "case_id", h->case_id, sizeof(h->case_id)) &&
+	       store(st, "file", name) && store(st, "verdict", verdict) &&
+	       store(st, "state", state_of(s)) && store(st, "sealed", h->sealed ? "yes" : "no") &&
+	       (!case_unfinished(s) || store_tail(st, &s->tail)) &&
 	       store_hex(st, "chain_head", h->link, sizeof(h->link));
 	if (good && h->sealed)
 		good = store_hex(st, "seal", h->seal_link, sizeof(h->seal_link)) &&
@@ -299,13 +316,18 @@ bool caseinfo_store(const struct caseinfo *ci, sqlite3 *db, const char *path, co
 		       store_hex(st, "prefix_sha256", h->prefix_sha256, sizeof(h->prefix_sha256));
 	for (size_t i = 0; good && i < ci->n; i++)
 		good = store(st, ci->pair[i].key, ci->pair[i].value);
-	good = good && store_number(st, "events", t->events) && store_number(st, "events_lost", h->lost + s->tail.lost) &&
-	       store(st, "first_event", t->events ? first : NULL) && store(st, "last_event", t->events ? last : NULL) &&
+	good = good && store_number(st, "events", t->events) &&
+	       store_number(st, "events_lost", h->lost + s->tail.lost) &&
+	       store(st, "first_event", t->events ? first : NULL) &&
+	       store(st, "last_event", t->events ? last : NULL) &&
 	       store_number(st, "blocks", h->blocks) && store_number(st, "segments", h->segments) &&
-	       store_number(st, "ticks", h->ticks) && store_number(st, "recoveries", h->recoveries) &&
-	       store_number(st, "custody_entries", h->custodies) && store_number(st, "file_bytes", h->file_bytes) &&
+	       store_number(st, "ticks", h->ticks) &&
+	       store_number(st, "recoveries", h->recoveries) &&
+	       store_number(st, "custody_entries", h->custodies) &&
+	       store_number(st, "file_bytes", h->file_bytes) &&
 	       store_number(st, "unknown_fields", h->unknown_fields) &&
-	       store(st, "analyzer", "fanalyze " FREC_VERSION) && store_number(st, "schema_version", SCHEMA_VERSION);
+	       store(st, "analyzer", "fanalyze " FREC_VERSION) &&
+	       store_number(st, "schema_version", SCHEMA_VERSION);
 	free(name);
 	sqlite3_finalize(st);
 	return good;

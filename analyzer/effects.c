@@ -8,28 +8,65 @@
 
 #include "rows_private.h"
 
-#define BTIME_BEFORE_NS 20000000        /* file times come from a coarser clock */
+#define BTIME_BEFORE_NS 20000000 /* file times come from a coarser clock */
 
 /* Calls that are rare, and worth finding again without a walk over all events. */
-static const struct { const char *name, *mark; } marks[] = {
-	{ "chmod", "mode" }, { "fchmod", "mode" }, { "fchmodat", "mode" }, { "fchmodat2", "mode" },
-	{ "chown", "owner" }, { "fchown", "owner" }, { "lchown", "owner" }, { "fchownat", "owner" },
-	{ "utime", "times" }, { "utimes", "times" }, { "utimensat", "times" }, { "futimesat", "times" },
-	{ "setxattr", "xattr" }, { "lsetxattr", "xattr" }, { "fsetxattr", "xattr" }, { "removexattr", "xattr" },
-	{ "lremovexattr", "xattr" }, { "fremovexattr", "xattr" }, { "setxattrat", "xattr" },
-	{ "link", "link" }, { "linkat", "link" }, { "symlink", "link" }, { "symlinkat", "link" },
-	{ "mount", "mount" }, { "umount2", "mount" }, { "pivot_root", "mount" }, { "move_mount", "mount" },
-	{ "fsmount", "mount" }, { "open_tree", "mount" }, { "mount_setattr", "mount" }, { "chroot", "mount" },
-	{ "setns", "namespace" }, { "unshare", "namespace" },
-	{ "init_module", "kernel" }, { "finit_module", "kernel" }, { "delete_module", "kernel" },
-	{ "kexec_load", "kernel" }, { "kexec_file_load", "kernel" }, { "bpf", "kernel" },
-	{ "memfd_create", "memory" }, { "memfd_secret", "memory" }, { "process_vm_readv", "memory" },
-	{ "process_vm_writev", "memory" }, { "pidfd_getfd", "memory" }, { "userfaultfd", "memory" },
+static const struct {
+	const char *name, *mark;
+} marks[] = {
+	{ "chmod", "mode" },
+	{ "fchmod", "mode" },
+	{ "fchmodat", "mode" },
+	{ "fchmodat2", "mode" },
+	{ "chown", "owner" },
+	{ "fchown", "owner" },
+	{ "lchown", "owner" },
+	{ "fchownat", "owner" },
+	{ "utime", "times" },
+	{ "utimes", "times" },
+	{ "utimensat", "times" },
+	{ "futimesat", "times" },
+	{ "setxattr", "xattr" },
+	{ "lsetxattr", "xattr" },
+	{ "fsetxattr", "xattr" },
+	{ "removexattr", "xattr" },
+	{ "lremovexattr", "xattr" },
+	{ "fremovexattr", "xattr" },
+	{ "setxattrat", "xattr" },
+	{ "link", "link" },
+	{ "linkat", "link" },
+	{ "symlink", "link" },
+	{ "symlinkat", "link" },
+	{ "mount", "mount" },
+	{ "umount2", "mount" },
+	{ "pivot_root", "mount" },
+	{ "move_mount", "mount" },
+	{ "fsmount", "mount" },
+	{ "open_tree", "mount" },
+	{ "mount_setattr", "mount" },
+	{ "chroot", "mount" },
+	{ "setns", "namespace" },
+	{ "unshare", "namespace" },
+	{ "init_module", "kernel" },
+	{ "finit_module", "kernel" },
+	{ "delete_module", "kernel" },
+	{ "kexec_load", "kernel" },
+	{ "kexec_file_load", "kernel" },
+	{ "bpf", "kernel" },
+	{ "memfd_create", "memory" },
+	{ "memfd_secret", "memory" },
+	{ "process_vm_readv", "memory" },
+	{ "process_vm_writev", "memory" },
+	{ "pidfd_getfd", "memory" },
+	{ "userfaultfd", "memory" },
 };
 
-static const struct { const char *name; bool second; } makers[] = {
-	{ "mkdir", false }, { "mkdirat", false }, { "mknod", false }, { "mknodat", false },
-	{ "link", true }, { "linkat", true }, { "symlink", false }, { "symlinkat", false },
+static const struct {
+	const char *name;
+	bool second;
+} makers[] = {
+	{ "mkdir", false }, { "mkdirat", false }, { "mknod", false },	{ "mknodat", false },
+	{ "link", true },   { "linkat", true },	  { "symlink", false }, { "symlinkat", false },
 };
 
 static void learn_call(struct call_info *ci, const struct frz_sysent *ent)
@@ -157,12 +194,14 @@ static uint64_t open_flags(const struct frz_record *rec, const struct call_info 
 		return 0;
 	if (!ci->flags_nums)
 		return (uint64_t)c->arg[ci->flags_slot];
-	return frz_att_find(c, FRZ_A_NUMS, (unsigned)ci->flags_slot, &a) ? (uint64_t)frz_take_zigzag(&a.value) : 0;
+	return frz_att_find(c, FRZ_A_NUMS, (unsigned)ci->flags_slot, &a) ?
+		       (uint64_t)frz_take_zigzag(&a.value) :
+		       0;
 }
 
 /* Did this open make the file? O_EXCL says so; otherwise its birth time does. */
-static bool made_it(struct rows *r, const struct frz_record *rec, const struct call_info *ci, uint64_t instance,
-		    int64_t ts)
+static bool made_it(struct rows *r, const struct frz_record *rec, const struct call_info *ci,
+		    uint64_t instance, int64_t ts)
 {
 	uint64_t flags = open_flags(rec, ci);
 	const struct frz_dbind *b;
@@ -181,13 +220,14 @@ static bool made_it(struct rows *r, const struct frz_record *rec, const struct c
 	return born >= ts - BTIME_BEFORE_NS && born <= ts + (int64_t)rec->dur_ns;
 }
 
-static void victims(struct rows *r, const struct frz_record *rec, const struct frz_sysent *ent, struct live *l,
-		    int64_t ts)
+static void victims(struct rows *r, const struct frz_record *rec, const struct frz_sysent *ent,
+		    struct live *l, int64_t ts)
 {
 	struct frz_cur atts = rec->u.call.atts;
 	struct frz_attachment a;
 	enum victim_how how = ent && ent->effect == FRZ_FX_UNLINK ? VICTIM_UNLINK :
-			      ent && ent->effect == FRZ_FX_RENAME ? VICTIM_REPLACED : VICTIM_TRUNCATED;
+			      ent && ent->effect == FRZ_FX_RENAME ? VICTIM_REPLACED :
+								    VICTIM_TRUNCATED;
 
 	while (frz_att_next(&atts, &a)) {
 		const struct frz_file *f;
@@ -208,7 +248,8 @@ static void victims(struct rows *r, const struct frz_record *rec, const struct f
 			if (c[files_first_delete] == NIL)
 				c[files_first_delete] = ts;
 		}
-		memcpy(v, (const int64_t[victims_N]){ (int64_t)rec->seq, ts, l->thread, how, row }, sizeof(v));
+		memcpy(v, (const int64_t[victims_N]){ (int64_t)rec->seq, ts, l->thread, how, row },
+		       sizeof(v));
 		for (int i = victims_mode; i < victims_N; i++)
 			v[i] = NIL;
 		if (f->mask & FRZ_F_MODE)
@@ -245,8 +286,8 @@ static uint32_t resolved(struct rows *r, const struct frz_call *c, uint32_t path
 	return files_of_path(r, path);
 }
 
-static void renamed(struct rows *r, const struct frz_record *rec, uint32_t path, uint32_t path2, uint32_t proc,
-		    int64_t ts)
+static void renamed(struct rows *r, const struct frz_record *rec, uint32_t path, uint32_t path2,
+		    uint32_t proc, int64_t ts)
 {
 	uint32_t from = resolved(r, &rec->u.call, path), to;
 
@@ -266,7 +307,8 @@ static void renamed(struct rows *r, const struct frz_record *rec, uint32_t path,
 
 /* What a call that worked did to files beyond moving bytes. */
 void effects_of(struct rows *r, const struct frz_record *rec, const struct frz_sysent *ent,
-		    const struct call_info *ci, struct live *l, uint32_t path, uint32_t path2, int64_t ts)
+		const struct call_info *ci, struct live *l, uint32_t path, uint32_t path2,
+		int64_t ts)
 {
 	const struct frz_call *c = &rec->u.call;
 	uint64_t instance;
@@ -350,4 +392,3 @@ void effects_of(struct rows *r, const struct frz_record *rec, const struct frz_s
 		break;
 	}
 }
-

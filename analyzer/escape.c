@@ -7,11 +7,11 @@
 /* Characters that a terminal or a reader's eye must not be given as they are. */
 static bool harmful(uint32_t c)
 {
-	return c < 0x20 || (c >= 0x7f && c < 0xa0) ||           /* C0, DEL, C1 */
-	       c == 0x61c || (c >= 0x200b && c <= 0x200f) ||    /* zero width, direction */
-	       (c >= 0x2028 && c <= 0x202e) ||                  /* line ends, direction */
+	return c < 0x20 || (c >= 0x7f && c < 0xa0) ||	     /* C0, DEL, C1 */
+	       c == 0x61c || (c >= 0x200b && c <= 0x200f) || /* zero width, direction */
+	       (c >= 0x2028 && c <= 0x202e) ||		     /* line ends, direction */
 	       (c >= 0x2060 && c <= 0x206f) || c == 0xfeff || (c >= 0xfff9 && c <= 0xfffb) ||
-	       (c >= 0xe0000 && c <= 0xe007f);                  /* invisible tags */
+	       (c >= 0xe0000 && c <= 0xe007f); /* invisible tags */
 }
 
 /* How many bytes from p on are printable ASCII. */
@@ -59,7 +59,7 @@ size_t output_escape(const char *text, size_t n, char *out, size_t cap)
 		if (o + m < cap)
 			memcpy(out + o, from, m);
 		else if (o < cap)
-			cap = o + 1;    /* no half characters */
+			cap = o + 1; /* no half characters */
 		o += m;
 		i += len ? len : 1;
 	}
@@ -145,7 +145,8 @@ void output_json(FILE *f, const char *text, size_t n)
 		else if (c < 0x10000)
 			fprintf(f, "\\u%04x", (unsigned)c);
 		else
-			fprintf(f, "\\u%04x\\u%04x", 0xd7c0u + (unsigned)(c >> 10), 0xdc00u + (unsigned)(c & 0x3ff));
+			fprintf(f, "\\u%04x\\u%04x", 0xd7c0u + (unsigned)(c >> 10),
+				0xdc00u + (unsigned)(c & 0x3ff));
 		i += len ? len : 1;
 		from = i;
 	}

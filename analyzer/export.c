@@ -8,10 +8,7 @@
 #include "message.h"
 #include "query.h"
 
-static int put_rows(struct output *out, sqlite3_stmt *st)
-{
-	return output_rows(out, st, 0, NULL);
-}
+static int put_rows(struct output *out, sqlite3_stmt *st) { return output_rows(out, st, 0, NULL); }
 
 static void put_escaped(FILE *f, const char *p)
 {
@@ -34,7 +31,24 @@ static void put_escaped(FILE *f, const char *p)
 /* A line a call, in the manner of strace -f -ttt -T -y. */
 static int put_strace(struct output *out, sqlite3_stmt *st)
 {
-	enum { SEQ, TIME, TS, DUR, PID, TID, COMM, ABI, SYSCALL, FD, PATH, PATH2, RET, ERRNO, BYTES, DETAIL };
+	enum {
+		SEQ,
+		TIME,
+		TS,
+		DUR,
+		PID,
+		TID,
+		COMM,
+		ABI,
+		SYSCALL,
+		FD,
+		PATH,
+		PATH2,
+		RET,
+		ERRNO,
+		BYTES,
+		DETAIL
+	};
 	FILE *f = out->f;
 	int rc;
 
@@ -46,8 +60,8 @@ static int put_strace(struct output *out, sqlite3_stmt *st)
 		const char *error = (const char *)sqlite3_column_text(st, ERRNO);
 		const char *comma = "";
 
-		fprintf(f, "%lld %lld.%06lld %s(", sqlite3_column_int64(st, TID), ts / 1000000000, ts / 1000 % 1000000,
-			(const char *)sqlite3_column_text(st, SYSCALL));
+		fprintf(f, "%lld %lld.%06lld %s(", sqlite3_column_int64(st, TID), ts / 1000000000,
+			ts / 1000 % 1000000, (const char *)sqlite3_column_text(st, SYSCALL));
 		if (sqlite3_column_type(st, FD) != SQLITE_NULL) {
 			fprintf(f, "fd=%lld", sqlite3_column_int64(st, FD));
 			comma = ", ";
@@ -103,7 +117,8 @@ int export_run(const struct options *o)
 		if (!strcmp(forms[i].name, o->arg))
 			form = &forms[i];
 	if (!form)
-		return complain(VERIFY_USAGE, "--export %s: it is csv, json, jsonl or strace", o->arg);
+		return complain(VERIFY_USAGE, "--export %s: it is csv, json, jsonl or strace",
+				o->arg);
 	db = db_open(o, &code);
 	if (!db)
 		return code;

@@ -4,10 +4,18 @@
 #include <sqlite3.h>
 #include <stdio.h>
 
-struct feed_table { sqlite3_vtab base; const struct feed *f; };
-struct feed_cursor { sqlite3_vtab_cursor base; const struct feed *f; uint32_t row; };
+struct feed_table {
+	sqlite3_vtab base;
+	const struct feed *f;
+};
+struct feed_cursor {
+	sqlite3_vtab_cursor base;
+	const struct feed *f;
+	uint32_t row;
+};
 
-static int connect(sqlite3 *db, void *aux, int argc, const char *const *argv, sqlite3_vtab **out, char **err)
+static int connect(sqlite3 *db, void *aux, int argc, const char *const *argv, sqlite3_vtab **out,
+		   char **err)
 {
 	char sql[40 + 5 * FEED_COLUMNS];
 	int n = snprintf(sql, sizeof(sql), "CREATE TABLE feed (c0");
@@ -66,7 +74,8 @@ static void move_to(struct feed_cursor *c, uint32_t row)
 	c->row = c->f->next ? c->f->next(c->f, row) : row;
 }
 
-static int filter(sqlite3_vtab_cursor *cur, int number, const char *text, int argc, sqlite3_value **argv)
+static int filter(sqlite3_vtab_cursor *cur, int number, const char *text, int argc,
+		  sqlite3_value **argv)
 {
 	(void)number;
 	(void)text;
@@ -106,8 +115,16 @@ static int rowid(sqlite3_vtab_cursor *cur, sqlite3_int64 *out)
 }
 
 static const sqlite3_module module = {
-	.xConnect = connect, .xDisconnect = disconnect, .xBestIndex = best_index, .xOpen = open_cursor,
-	.xClose = close_cursor, .xFilter = filter, .xNext = next, .xEof = at_end, .xColumn = column, .xRowid = rowid,
+	.xConnect = connect,
+	.xDisconnect = disconnect,
+	.xBestIndex = best_index,
+	.xOpen = open_cursor,
+	.xClose = close_cursor,
+	.xFilter = filter,
+	.xNext = next,
+	.xEof = at_end,
+	.xColumn = column,
+	.xRowid = rowid,
 };
 
 bool feed_register(sqlite3 *db, const char *name, struct feed *f)
@@ -115,16 +132,20 @@ bool feed_register(sqlite3 *db, const char *name, struct feed *f)
 	return sqlite3_create_module(db, name, &module, f) == SQLITE_OK;
 }
 
-sqlite3_stmt *feed_prepare(sqlite3 *db, const char *name, const char *table, unsigned columns, bool replace)
+sqlite3_stmt *feed_prepare(sqlite3 *db, const char *name, const char *table, unsigned columns,
+			   bool replace)
 {
 	char sql[160 + 5 * FEED_COLUMNS];
 	size_t n;
 	sqlite3_stmt *st = NULL;
 
 	/* FAIL, not ABORT: a failure ends the import anyway, and ABORT would keep an undo log */
-	n = (size_t)snprintf(sql, sizeof(sql), "INSERT OR %s INTO %s SELECT c0", replace ? "REPLACE" : "FAIL", table);
+	n = (size_t)snprintf(sql, sizeof(sql), "INSERT OR %s INTO %s SELECT c0",
+			     replace ? "REPLACE" : "FAIL", table);
 	for (unsigned i = 1; i < columns; i++)
 		n += (size_t)snprintf(sql + n, sizeof(sql) - n, ",c%u", i);
 	snprintf(sql + n, sizeof(sql) - n, " FROM %s", name);
-	return sqlite3_prepare_v3(db, sql, -1, SQLITE_PREPARE_PERSISTENT, &st, NULL) == SQLITE_OK ? st : NULL;
+	return sqlite3_prepare_v3(db, sql, -1, SQLITE_PREPARE_PERSISTENT, &st, NULL) == SQLITE_OK ?
+		       st :
+		       NULL;
 }

@@ -18,13 +18,13 @@ struct import;
 
 /* What is known of a case as a whole. */
 struct case_state {
-	enum frz_err end;               /* FRZ_END sealed, FRZ_E_UNSEALED, else damaged */
-	struct frz_fault fault;         /* when end < 0 */
+	enum frz_err end;	/* FRZ_END sealed, FRZ_E_UNSEALED, else damaged */
+	struct frz_fault fault; /* when end < 0 */
 	struct frz_case_head head;
-	uint8_t link_at[FRZ_HASH_LEN];  /* of the block asked for */
+	uint8_t link_at[FRZ_HASH_LEN]; /* of the block asked for */
 	bool has_link_at;
 	uint8_t genesis_link[FRZ_HASH_LEN];
-	struct tail_state tail;         /* of a case without a SEAL */
+	struct tail_state tail; /* of a case without a SEAL */
 };
 
 /* It has blocks and no SEAL: there may be more of it in its tail. */
@@ -48,10 +48,10 @@ int fault_exit(const struct frz_fault *f);
 struct import_options {
 	const char *path;
 	bool allow_damaged;
-	bool progress;                  /* draw a line on standard error */
-	bool live;                      /* a block cut short at the end is being written */
-	uint64_t skip_blocks;           /* already in the database */
-	unsigned nmarks;                /* and of segments after those */
+	bool progress;	      /* draw a line on standard error */
+	bool live;	      /* a block cut short at the end is being written */
+	uint64_t skip_blocks; /* already in the database */
+	unsigned nmarks;      /* and of segments after those */
 	struct tail_mark mark[FRZ_TAIL_HALVES];
 };
 
@@ -59,7 +59,8 @@ struct import_options {
 #define IMPORT_STALE (-1)
 
 /* NULL: one line in err, and *code. */
-struct import *import_new(struct sqlite3 *db, const struct import_options *o, char *err, size_t cap, int *code);
+struct import *import_new(struct sqlite3 *db, const struct import_options *o, char *err, size_t cap,
+			  int *code);
 void import_free(struct import *im);
 /* Takes all there is, the tail included, and writes it to the database (no commit). *state is the case's after
  * it. False: nothing of use, one line in err, and *code. Damage is an error unless

@@ -16,24 +16,23 @@
 struct insert {
 	sqlite3 *db;
 	const struct intern *strings;
-	uint32_t strings_in;            /* the inserter's: strings that are in */
+	uint32_t strings_in; /* the inserter's: strings that are in */
 	struct feed events, details;
 	sqlite3_stmt *event, *string, *detail, *mark;
 	struct batch *batch[BATCHES];
-	unsigned filling;               /* the decoder's */
+	unsigned filling; /* the decoder's */
 	pthread_t thread;
 	bool started;
 	pthread_mutex_t lock;
 	pthread_cond_t change;
 	/* under lock */
-	unsigned queued, taken;         /* batches submitted and done, ever */
+	unsigned queued, taken; /* batches submitted and done, ever */
 	bool end, failed;
 	char why[200];
 };
 
-int insert_string(sqlite3 *db, void *statement, uint32_t number, const uint8_t *p, uint32_t len)
+static int put_string(sqlite3_stmt *st, uint32_t number, const uint8_t *p, uint32_t len)
 {
-	sqlite3_stmt *st = statement;
 	char *fixed = NULL;
 	int rc;
 
@@ -52,7 +51,6 @@ int insert_string(sqlite3 *db, void *statement, uint32_t number, const uint8_t *
 	sqlite3_reset(st);
 	sqlite3_clear_bindings(st);
 	free(fixed);
-	(void)db;
 	return rc;
 }
 
@@ -134,7 +132,7 @@ static int put_batch(struct insert *w, const struct batch *b)
 		uint32_t len;
 		const uint8_t *p = intern_get(w->strings, w->strings_in + 1, &len);
 
-		rc = insert_string(w->db, w->string, ++w->strings_in, p, len);
+		rc = put_string(w->string, ++w->strings_in, p, len);
 	}
 	w->events.data = w->details.data = b;
 	w->events.rows = b->nevents;
@@ -185,15 +183,16 @@ static bool prepare(struct insert *w)
 {
 	w->events.value = event_value;
 	w->details.value = detail_value;
-	if (!feed_register(w->db, "feed_events", &w->events) || !feed_register(w->db, "feed_details", &w->details))
+	if (!feed_register(w->db, "feed_events", &w->events) ||
+	    !feed_register(w->db, "feed_details", &w->details))
 		return false;
 	w->event = feed_prepare(w->db, "feed_events", "events", 12, false);
 	w->detail = feed_prepare(w->db, "feed_details", "details", 2, false);
 	return w->event && w->detail &&
-	       sqlite3_prepare_v3(w->db, "INSERT INTO strings VALUES (?,?,?)", -1, SQLITE_PREPARE_PERSISTENT, &w->string,
-				  NULL) == SQLITE_OK &&
-	       sqlite3_prepare_v3(w->db, "INSERT OR IGNORE INTO marks VALUES (?,?,?)", -1, SQLITE_PREPARE_PERSISTENT,
-				  &w->mark, NULL) == SQLITE_OK;
+	       sqlite3_prepare_v3(w->db, "INSERT INTO strings VALUES (?,?,?)", -1,
+				  SQLITE_PREPARE_PERSISTENT, &w->string, NULL) == SQLITE_OK &&
+	       sqlite3_prepare_v3(w->db, "INSERT OR IGNORE INTO marks VALUES (?,?,?)", -1,
+				  SQLITE_PREPARE_PERSISTENT, &w->mark, NULL) == SQLITE_OK;
 }
 
 struct insert *insert_new(sqlite3 *db, const struct intern *strings, char *err, size_t cap)
@@ -236,10 +235,7 @@ nomem:
 	return NULL;
 }
 
-struct batch *insert_batch(struct insert *w)
-{
-	return w->batch[w->filling];
-}
+struct batch *insert_batch(struct insert *w) { return w->batch[w->filling]; }
 
 bool insert_submit(struct insert *w)
 {

@@ -23,21 +23,26 @@ struct insert;
 struct event_row {
 	int64_t ts, seq, dur, ret, bytes;
 	uint32_t thread, call, path, path2, detail;
-	int32_t fd;             /* -1: NULL */
-	int32_t err;            /* 0: NULL */
+	int32_t fd;  /* -1: NULL */
+	int32_t err; /* 0: NULL */
 };
 
-struct detail_row { uint32_t id, off, len; };
-struct mark_row { int64_t ts, seq; const char *mark; };
+struct detail_row {
+	uint32_t id, off, len;
+};
+struct mark_row {
+	int64_t ts, seq;
+	const char *mark;
+};
 
 struct batch {
 	unsigned nevents, ndetails, nmarks;
 	struct event_row event[BATCH_EVENTS];
-	struct detail_row detail[BATCH_EVENTS];         /* at most one an event, like marks */
+	struct detail_row detail[BATCH_EVENTS]; /* at most one an event, like marks */
 	struct mark_row mark[2 * BATCH_EVENTS];
-	char *text;                                     /* of the details */
+	char *text; /* of the details */
 	size_t text_len, text_cap;
-	uint32_t strings;                               /* strings up to this number are to be in */
+	uint32_t strings; /* strings up to this number are to be in */
 };
 
 /* strings: those up to its present count are taken to be in the database. NULL: no memory,
@@ -52,8 +57,5 @@ bool batch_detail(struct batch *b, uint32_t id, const char *text, size_t len);
 /* Submits what is left, with all strings, and waits until everything is in. False: failed, one line in err. */
 bool insert_drain(struct insert *w, char *err, size_t cap);
 void insert_free(struct insert *w);
-
-/* Adds one row to `strings` (used for a string that comes later than any batch too). */
-int insert_string(struct sqlite3 *db, void *statement, uint32_t number, const uint8_t *p, uint32_t len);
 
 #endif

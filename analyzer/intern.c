@@ -7,16 +7,20 @@
 #include "hash.h"
 
 #define PAGE_STRINGS 4096u
-#define PAGES        (1u << 16)
+#define PAGES	     (1u << 16)
 #define ARENA_BYTES  (1u << 20)
 
-struct entry { const uint8_t *p; uint32_t len; uint32_t hash; };
+struct entry {
+	const uint8_t *p;
+	uint32_t len;
+	uint32_t hash;
+};
 
 struct intern {
 	struct entry *page[PAGES];
 	uint32_t count;
 	uint32_t *slot, mask;
-	uint8_t *arena;                 /* the one being filled; begins with a pointer to the one before */
+	uint8_t *arena; /* the one being filled; begins with a pointer to the one before */
 	size_t arena_used, arena_cap;
 };
 
@@ -128,15 +132,9 @@ uint32_t intern_bytes(struct intern *t, const void *p, size_t n)
 	return t->count;
 }
 
-uint32_t intern_text(struct intern *t, const char *s)
-{
-	return intern_bytes(t, s, strlen(s));
-}
+uint32_t intern_text(struct intern *t, const char *s) { return intern_bytes(t, s, strlen(s)); }
 
-uint32_t intern_count(const struct intern *t)
-{
-	return t->count;
-}
+uint32_t intern_count(const struct intern *t) { return t->count; }
 
 const uint8_t *intern_get(const struct intern *t, uint32_t number, uint32_t *len)
 {

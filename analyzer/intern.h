@@ -13,7 +13,7 @@
 
 struct intern;
 
-struct intern *intern_new(void);        /* NULL: no memory */
+struct intern *intern_new(void); /* NULL: no memory */
 void intern_free(struct intern *t);
 
 /* The number of these bytes; 0: no memory. */

@@ -31,18 +31,20 @@ void case_look(const char *path, bool skim, uint64_t want_block, struct case_sta
 
 bool case_unfinished(const struct case_state *s)
 {
-	return (s->end == FRZ_E_UNSEALED || s->end == FRZ_E_TRUNCATED) && s->head.blocks && !s->head.sealed &&
-	       !s->head.damages;
+	return (s->end == FRZ_E_UNSEALED || s->end == FRZ_E_TRUNCATED) && s->head.blocks &&
+	       !s->head.sealed && !s->head.damages;
 }
 
 bool case_whole(const struct case_state *s)
 {
 	return s->end == FRZ_END || s->end == FRZ_E_UNSEALED ||
-	       (s->end == FRZ_E_TRUNCATED && case_unfinished(s) && s->tail.readable && !s->tail.unusable);
+	       (s->end == FRZ_E_TRUNCATED && case_unfinished(s) && s->tail.readable &&
+		!s->tail.unusable);
 }
 
 /* One look. True: the case ends within a block that is being written. */
-static bool look_once(const char *path, struct frz_unfinished *u, struct frz_decoder *d, struct case_state *s)
+static bool look_once(const char *path, struct frz_unfinished *u, struct frz_decoder *d,
+		      struct case_state *s)
 {
 	enum frz_writer w = frz_case_writer(path);
 
@@ -75,7 +77,8 @@ void case_look_live(const char *path, struct case_state *s)
 			if (tries)
 				nanosleep(&moment, NULL);
 		} while (look_once(path, &u, d, s) && tries++ < 20 &&
-			 (tries == 1 || s->tail.writer == FRZ_WRITER_AT_WORK || s->head.file_bytes != bytes));
+			 (tries == 1 || s->tail.writer == FRZ_WRITER_AT_WORK ||
+			  s->head.file_bytes != bytes));
 	} else {
 		s->end = frz_fault_set(&s->fault, FRZ_E_NOMEM, 0, 0, "out of memory");
 	}
@@ -91,40 +94,46 @@ static void tail_verdict(const struct tail_state *t, char *line, size_t cap)
 	if (t->events)
 		n = snprintf(line, cap, "; %" PRIu64 " events are in its tail", t->events);
 	if (n >= 0 && (size_t)n < cap && t->unusable)
-		n += snprintf(line + n, cap - (size_t)n, "; %" PRIu64 " bytes of the tail CANNOT be had: %s", t->unusable,
+		n += snprintf(line + n, cap - (size_t)n,
+			      "; %" PRIu64 " bytes of the tail CANNOT be had: %s", t->unusable,
 			      t->why);
 	else if (t->present && !t->readable)
-		snprintf(line + n, cap - (size_t)n, "; the tail beside it was NOT read: %s", t->why);
+		snprintf(line + n, cap - (size_t)n, "; the tail beside it was NOT read: %s",
+			 t->why);
 	else if (!t->present)
-		snprintf(line + n, cap - (size_t)n, "; no tail lies beside it: the last events may be missing");
+		snprintf(line + n, cap - (size_t)n,
+			 "; no tail lies beside it: the last events may be missing");
 }
 
 static void unfinished_verdict(const struct case_state *s, char *line, size_t cap)
 {
 	static const char *const who[] = {
 		[FRZ_WRITER_UNKNOWN] = "NOT SEALED",
-		[FRZ_WRITER_NONE] = "NOT SEALED: the recorder ended without a seal, use frec --recover",
+		[FRZ_WRITER_NONE] =
+			"NOT SEALED: the recorder ended without a seal, use frec --recover",
 		[FRZ_WRITER_AT_WORK] = "being written, NOT SEALED yet",
 	};
 	char tail[260] = "";
 
 	tail_verdict(&s->tail, tail, sizeof(tail));
 	snprintf(line, cap, "%s; %s%s", who[s->tail.writer],
-		 s->end == FRZ_E_UNSEALED ? "whole to its last byte" : "its last block was not finished", tail);
+		 s->end == FRZ_E_UNSEALED ? "whole to its last byte" :
+					    "its last block was not finished",
+		 tail);
 }
 
 void case_verdict(const struct case_state *s, char *line, size_t cap)
 {
 	if (s->head.damages)
-		snprintf(line, cap, "DAMAGED, read past %" PRIu64 " damaged place%s: see coverage", s->head.damages,
-			 s->head.damages == 1 ? "" : "s");
+		snprintf(line, cap, "DAMAGED, read past %" PRIu64 " damaged place%s: see coverage",
+			 s->head.damages, s->head.damages == 1 ? "" : "s");
 	else if (s->end == FRZ_END)
 		snprintf(line, cap, "sealed and whole");
 	else if (case_whole(s))
 		unfinished_verdict(s, line, cap);
 	else
-		snprintf(line, cap, "DAMAGED: %s at block %" PRIu64 ", offset %" PRIu64 ": %s", frz_strerror(s->end),
-			 s->fault.block, s->fault.offset, s->fault.what);
+		snprintf(line, cap, "DAMAGED: %s at block %" PRIu64 ", offset %" PRIu64 ": %s",
+			 frz_strerror(s->end), s->fault.block, s->fault.offset, s->fault.what);
 }
 
 int fault_exit(const struct frz_fault *f)

@@ -12,8 +12,15 @@
 
 #include "hash.h"
 
-struct map_slot { uint64_t key; uint32_t value; bool used; };
-struct map { struct map_slot *slot; uint32_t mask, used; };
+struct map_slot {
+	uint64_t key;
+	uint32_t value;
+	bool used;
+};
+struct map {
+	struct map_slot *slot;
+	uint32_t mask, used;
+};
 
 static inline struct map_slot *map_slot(const struct map *m, uint64_t key)
 {

@@ -31,7 +31,9 @@ bool output_open(struct output *o, const char *file, enum output_format format)
 	struct winsize ws;
 	int fd;
 
-	*o = (struct output){ .f = stdout, .name = "standard output", .format = format, .width = WIDTH };
+	*o = (struct output){
+		.f = stdout, .name = "standard output", .format = format, .width = WIDTH
+	};
 	if (!file) {
 		o->tty = isatty(STDOUT_FILENO);
 		if (!o->tty)
@@ -43,8 +45,11 @@ bool output_open(struct output *o, const char *file, enum output_format format)
 	fd = open(file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
 	o->f = fd < 0 ? NULL : fdopen(fd, "w");
 	if (!o->f) {
-		complain(0, errno == EEXIST ? "%s: exists, and is not overwritten: name another with --output" : "%s: %s", file,
-			 strerror(errno));
+		complain(0,
+			 errno == EEXIST ?
+				 "%s: exists, and is not overwritten: name another with --output" :
+				 "%s: %s",
+			 file, strerror(errno));
 		if (fd >= 0)
 			close(fd);
 		return false;

@@ -21,12 +21,12 @@ bool output_format_by_name(const char *name, enum output_format *f);
 
 struct output {
 	FILE *f;
-	const char *name;       /* "standard output" or the file's */
+	const char *name; /* "standard output" or the file's */
 	bool is_file, tty;
-	unsigned width;         /* columns for text */
+	unsigned width; /* columns for text */
 	enum output_format format;
-	char day[16];           /* text: the day line printed last */
-	unsigned long rows;     /* printed so far by output_rows */
+	char day[16];	    /* text: the day line printed last */
+	unsigned long rows; /* printed so far by output_rows */
 };
 
 /* Standard output, or a new file: one that exists is refused. False: a line was printed. */

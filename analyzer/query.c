@@ -12,7 +12,8 @@
 
 #define FOLDER "queries/"
 
-static const char *const filter_names[] = { ":pid", ":path", ":syscall", ":since", ":until", ":failed", ":limit" };
+static const char *const filter_names[] = { ":pid",   ":path",	 ":syscall", ":since",
+					    ":until", ":failed", ":limit" };
 #define FILTERS (sizeof(filter_names) / sizeof(filter_names[0]))
 
 const char *query_text(const char *name)
@@ -44,8 +45,13 @@ void query_each(void (*fn)(void *arg, const char *name, const char *sql), void *
 
 static bool given(const struct filters *f, unsigned i)
 {
-	const bool is[FILTERS] = { f->pid, f->path, f->syscall, f->since_ns != FILTER_NONE, f->until_ns != FILTER_NONE,
-				   f->failed, f->limit != FILTER_NONE };
+	const bool is[FILTERS] = { f->pid,
+				   f->path,
+				   f->syscall,
+				   f->since_ns != FILTER_NONE,
+				   f->until_ns != FILTER_NONE,
+				   f->failed,
+				   f->limit != FILTER_NONE };
 
 	return is[i];
 }
@@ -63,7 +69,8 @@ static bool mentions(const char *line, size_t n, const char *filter)
 }
 
 /* Copies sql without the lines of filters that are not given; notes those that it has. */
-static size_t keep_lines(const char *sql, size_t len, const struct filters *f, bool used[FILTERS], char *out)
+static size_t keep_lines(const char *sql, size_t len, const struct filters *f, bool used[FILTERS],
+			 char *out)
 {
 	size_t o = 0;
 
@@ -146,7 +153,8 @@ static void bind_int(sqlite3_stmt *st, const char *name, int64_t value)
 		sqlite3_bind_int64(st, i, value);
 }
 
-sqlite3_stmt *query_prepare(sqlite3 *db, const char *name, const struct filters *f, bool people, const char *extra)
+sqlite3_stmt *query_prepare(sqlite3 *db, const char *name, const struct filters *f, bool people,
+			    const char *extra)
 {
 	char *sql = compose(name, f, people, extra);
 	sqlite3_stmt *st = NULL;
@@ -224,7 +232,8 @@ static void fn_iso(sqlite3_context *c, int argc, sqlite3_value **v)
 /* listed('812,813', 812): is the value one of the list? */
 static void fn_listed(sqlite3_context *c, int argc, sqlite3_value **v)
 {
-	const char *list = (const char *)sqlite3_value_text(v[0]), *word = (const char *)sqlite3_value_text(v[1]);
+	const char *list = (const char *)sqlite3_value_text(v[0]),
+		   *word = (const char *)sqlite3_value_text(v[1]);
 	size_t n = word ? strlen(word) : 0;
 	bool found = false;
 
@@ -249,8 +258,9 @@ static void fn_what(sqlite3_context *c, int argc, sqlite3_value **v)
 		part[i] = (const char *)sqlite3_value_text(v[i]);
 	if (part[0] && part[1] && !strcmp(part[0], part[1]))
 		part[1] = NULL;
-	text = sqlite3_mprintf("%s%s%s%s%s", part[0] ? part[0] : "", part[1] ? (part[0] ? " -> " : "-> ") : "",
-			       part[1] ? part[1] : "", part[2] && (part[0] || part[1]) ? "  " : "", part[2] ? part[2] : "");
+	text = sqlite3_mprintf("%s%s%s%s%s", part[0] ? part[0] : "",
+			       part[1] ? (part[0] ? " -> " : "-> ") : "", part[1] ? part[1] : "",
+			       part[2] && (part[0] || part[1]) ? "  " : "", part[2] ? part[2] : "");
 	if (text)
 		sqlite3_result_text(c, text, -1, sqlite3_free);
 	else
@@ -271,7 +281,8 @@ static void fn_also(sqlite3_context *c, int argc, sqlite3_value **v)
 			continue;
 		n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%s", n ? ", " : "[", word);
 		if (count > 1 && n < sizeof(text))
-			n += (size_t)snprintf(text + n, sizeof(text) - n, " %lld", (long long)count);
+			n += (size_t)snprintf(text + n, sizeof(text) - n, " %lld",
+					      (long long)count);
 	}
 	if (!n)
 		return;
@@ -282,15 +293,19 @@ static void fn_also(sqlite3_context *c, int argc, sqlite3_value **v)
 
 bool query_functions(sqlite3 *db)
 {
-	static const struct { const char *name; int args; void (*fn)(sqlite3_context *, int, sqlite3_value **); } all[] = {
-		{ "size", 1, fn_size }, { "dur", 1, fn_dur }, { "iso", 1, fn_iso }, { "listed", 2, fn_listed },
-		{ "what", 3, fn_what }, { "also", -1, fn_also },
+	static const struct {
+		const char *name;
+		int args;
+		void (*fn)(sqlite3_context *, int, sqlite3_value **);
+	} all[] = {
+		{ "size", 1, fn_size },	    { "dur", 1, fn_dur },   { "iso", 1, fn_iso },
+		{ "listed", 2, fn_listed }, { "what", 3, fn_what }, { "also", -1, fn_also },
 	};
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
 		if (sqlite3_create_function(db, all[i].name, all[i].args,
-					    SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS, NULL, all[i].fn, NULL,
-					    NULL) != SQLITE_OK)
+					    SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS,
+					    NULL, all[i].fn, NULL, NULL) != SQLITE_OK)
 			return false;
 	return true;
 }
@@ -326,7 +341,8 @@ static int run(const struct options *o, const char *name)
 	int code;
 
 	if (!query_text(name))
-		return complain(VERIFY_USAGE, "no query is called %s: --list-queries shows them all", name);
+		return complain(VERIFY_USAGE,
+				"no query is called %s: --list-queries shows them all", name);
 	db = db_open(o, &code);
 	if (!db)
 		return code;
@@ -337,15 +353,9 @@ static int run(const struct options *o, const char *name)
 	return code;
 }
 
-int query_run_action(const struct options *o)
-{
-	return run(o, o->action->query);
-}
+int query_run_action(const struct options *o) { return run(o, o->action->query); }
 
-int query_run_named(const struct options *o)
-{
-	return run(o, o->arg);
-}
+int query_run_named(const struct options *o) { return run(o, o->arg); }
 
 static void list_one(void *arg, const char *name, const char *sql)
 {
@@ -366,7 +376,8 @@ int query_list(const struct options *o)
 }
 
 /* Only reading, and only what is in the database. */
-static int authorize(void *arg, int action, const char *a, const char *b, const char *database, const char *trigger)
+static int authorize(void *arg, int action, const char *a, const char *b, const char *database,
+		     const char *trigger)
 {
 	(void)arg;
 	(void)a;
@@ -378,17 +389,16 @@ static int authorize(void *arg, int action, const char *a, const char *b, const 
 	case SQLITE_RECURSIVE:
 		return SQLITE_OK;
 	case SQLITE_FUNCTION:
-		return b && (!sqlite3_stricmp(b, "load_extension") || !sqlite3_stricmp(b, "fts3_tokenizer")) ? SQLITE_DENY :
-														SQLITE_OK;
+		return b && (!sqlite3_stricmp(b, "load_extension") ||
+			     !sqlite3_stricmp(b, "fts3_tokenizer")) ?
+			       SQLITE_DENY :
+			       SQLITE_OK;
 	default:
 		return SQLITE_DENY;
 	}
 }
 
-static bool only_space(const char *s)
-{
-	return s[strspn(s, " \t\r\n;")] == '\0';
-}
+static bool only_space(const char *s) { return s[strspn(s, " \t\r\n;")] == '\0'; }
 
 int query_run_sql(const struct options *o)
 {
@@ -401,7 +411,8 @@ int query_run_sql(const struct options *o)
 		return complain(VERIFY_USAGE, "--sql: there is no statement");
 	for (unsigned i = 0; i < FILTERS; i++)
 		if (given(&o->filters, i))
-			return complain(VERIFY_USAGE, "--%s does not apply to --sql: put it into the statement",
+			return complain(VERIFY_USAGE,
+					"--%s does not apply to --sql: put it into the statement",
 					filter_names[i] + 1);
 	db = db_open(o, &code);
 	if (!db)
@@ -413,13 +424,15 @@ int query_run_sql(const struct options *o)
 	sqlite3_set_authorizer(db, authorize, NULL);
 	rc = sqlite3_prepare_v2(db, o->arg, -1, &st, &tail);
 	if (rc == SQLITE_AUTH)
-		code = complain(VERIFY_USAGE, "--sql reads only, and only the case's database: %s", sqlite3_errmsg(db));
+		code = complain(VERIFY_USAGE, "--sql reads only, and only the case's database: %s",
+				sqlite3_errmsg(db));
 	else if (rc != SQLITE_OK)
 		code = complain(VERIFY_USAGE, "SQL: %s", sqlite3_errmsg(db));
 	else if (!st)
 		code = complain(VERIFY_USAGE, "--sql: there is no statement");
 	else if (!only_space(tail))
-		code = complain(VERIFY_USAGE, "--sql takes one statement, and there is more behind it");
+		code = complain(VERIFY_USAGE,
+				"--sql takes one statement, and there is more behind it");
 	else if (!sqlite3_stmt_readonly(st))
 		code = complain(VERIFY_USAGE, "--sql reads only");
 	else {

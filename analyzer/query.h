@@ -30,17 +30,17 @@ void query_each(void (*fn)(void *arg, const char *name, const char *sql), void *
 
 /* Statement with filters bound; people: the text form. extra: one more line of SQL that goes
  * before the ORDER BY of the query, or NULL. NULL: a line was printed. */
-struct sqlite3_stmt *query_prepare(struct sqlite3 *db, const char *name, const struct filters *f, bool people,
-				   const char *extra);
+struct sqlite3_stmt *query_prepare(struct sqlite3 *db, const char *name, const struct filters *f,
+				   bool people, const char *extra);
 
 /* Functions that canned queries use beside SQLite's own; query.c describes each. False:
  * sqlite3_errmsg says why. */
 bool query_functions(struct sqlite3 *db);
 
 /* Actions. */
-int query_run_action(const struct options *o);          /* o->action->query */
-int query_run_named(const struct options *o);           /* --query */
-int query_run_sql(const struct options *o);             /* --sql */
-int query_list(const struct options *o);                /* --list-queries */
+int query_run_action(const struct options *o); /* o->action->query */
+int query_run_named(const struct options *o);  /* --query */
+int query_run_sql(const struct options *o);    /* --sql */
+int query_list(const struct options *o);       /* --list-queries */
 
 #endif

@@ -12,7 +12,9 @@
 
 #define SECTION_ROWS 1000u
 
-static const struct { const char *title, *query; } sections[] = {
+static const struct {
+	const char *title, *query;
+} sections[] = {
 	{ "Worth a second look", "alerts" },
 	{ "Case", "info" },
 	{ "Processes", "processes" },
@@ -42,12 +44,14 @@ static void put_info(FILE *f, sqlite3 *db, const char *label, const char *key)
 {
 	sqlite3_stmt *st = NULL;
 
-	if (sqlite3_prepare_v2(db, "SELECT value FROM case_info WHERE key = ?", -1, &st, NULL) != SQLITE_OK)
+	if (sqlite3_prepare_v2(db, "SELECT value FROM case_info WHERE key = ?", -1, &st, NULL) !=
+	    SQLITE_OK)
 		return;
 	sqlite3_bind_text(st, 1, key, -1, SQLITE_STATIC);
 	if (sqlite3_step(st) == SQLITE_ROW && sqlite3_column_type(st, 0) != SQLITE_NULL) {
 		fprintf(f, "<dt>%s</dt><dd>", label);
-		output_html(f, (const char *)sqlite3_column_text(st, 0), (size_t)sqlite3_column_bytes(st, 0));
+		output_html(f, (const char *)sqlite3_column_text(st, 0),
+			    (size_t)sqlite3_column_bytes(st, 0));
 		fputs("</dd>\n", f);
 	}
 	sqlite3_finalize(st);
@@ -60,9 +64,11 @@ static void put_head(FILE *f, sqlite3 *db)
 
 	clock_gettime(CLOCK_REALTIME, &now);
 	iso_time((int64_t)now.tv_sec * 1000000000 + now.tv_nsec, time);
-	fprintf(f, "<!DOCTYPE html>\n<html lang=en><head><meta charset=utf-8>\n"
-		   "<meta http-equiv=Content-Security-Policy content=\"default-src 'none'; style-src 'unsafe-inline'\">\n"
-		   "<title>Case report</title><style>%s</style></head><body>\n<h1>Case report</h1>\n<dl>\n", style);
+	fprintf(f,
+		"<!DOCTYPE html>\n<html lang=en><head><meta charset=utf-8>\n"
+		"<meta http-equiv=Content-Security-Policy content=\"default-src 'none'; style-src 'unsafe-inline'\">\n"
+		"<title>Case report</title><style>%s</style></head><body>\n<h1>Case report</h1>\n<dl>\n",
+		style);
 	put_info(f, db, "Case", "case_id");
 	put_info(f, db, "State", "verdict");
 	put_info(f, db, "Chain head", "chain_head");
@@ -75,7 +81,8 @@ static void put_head(FILE *f, sqlite3 *db)
 	put_info(f, db, "to", "ended");
 	put_info(f, db, "Events", "events");
 	put_info(f, db, "Events lost", "events_lost");
-	fprintf(f, "<dt>This page</dt><dd>fanalyze %s, %s; times are UTC</dd>\n</dl>\n<nav>", FREC_VERSION, time);
+	fprintf(f, "<dt>This page</dt><dd>fanalyze %s, %s; times are UTC</dd>\n</dl>\n<nav>",
+		FREC_VERSION, time);
 	for (size_t i = 0; i < sizeof(sections) / sizeof(sections[0]); i++)
 		fprintf(f, "<a href=\"#%s\">%s</a> ", sections[i].query, sections[i].title);
 	fputs("</nav>\n", f);
@@ -83,7 +90,9 @@ static void put_head(FILE *f, sqlite3 *db)
 
 static bool put_section(struct output *out, sqlite3 *db, size_t i)
 {
-	const struct filters none = { .since_ns = FILTER_NONE, .until_ns = FILTER_NONE, .limit = FILTER_NONE };
+	const struct filters none = { .since_ns = FILTER_NONE,
+				      .until_ns = FILTER_NONE,
+				      .limit = FILTER_NONE };
 	sqlite3_stmt *st = query_prepare(db, sections[i].query, &none, false, NULL);
 	char title[200];
 	bool more = false;
@@ -98,8 +107,9 @@ static bool put_section(struct output *out, sqlite3 *db, size_t i)
 	rc = output_rows(out, st, SECTION_ROWS, &more);
 	sqlite3_finalize(st);
 	if (more)
-		fprintf(out->f, "<p class=more>The first %u rows. All of them: fanalyze CASE --query %s</p>\n", SECTION_ROWS,
-			sections[i].query);
+		fprintf(out->f,
+			"<p class=more>The first %u rows. All of them: fanalyze CASE --query %s</p>\n",
+			SECTION_ROWS, sections[i].query);
 	if (rc == SQLITE_DONE)
 		return true;
 	complain(0, "query %s: %s", sections[i].query, sqlite3_errmsg(db));

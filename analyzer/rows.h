@@ -32,11 +32,15 @@ bool rows_record(struct rows *r, const struct frz_record *rec);
  * to go on behind it is taken up. */
 bool rows_known(struct rows *r, const struct frz_record *rec);
 /* A remark of the analyzer itself in `coverage`, about the whole recording. */
-bool rows_coverage(struct rows *r, const char *what, uint64_t count, int64_t ts, const char *detail);
+bool rows_coverage(struct rows *r, const char *what, uint64_t count, int64_t ts,
+		   const char *detail);
 /* Everything so far into the database (no commit). One can go on afterwards. False with one line in err. */
 bool rows_flush(struct rows *r, char *err, size_t cap);
 
-struct rows_stats { uint64_t events; int64_t first_ts, last_ts; };      /* of all imports */
+struct rows_stats {
+	uint64_t events;
+	int64_t first_ts, last_ts;
+}; /* of all imports */
 void rows_stats(const struct rows *r, struct rows_stats *s);
 
 #endif

@@ -2,7 +2,7 @@
 #ifndef FANALYZE_SCHEMA_VERSION_H
 #define FANALYZE_SCHEMA_VERSION_H
 
-#define SCHEMA_VERSION 1
-#define SCHEMA_APPLICATION_ID 0x46525a31        /* "FRZ1", PRAGMA application_id */
+#define SCHEMA_VERSION	      1
+#define SCHEMA_APPLICATION_ID 0x46525a31 /* "FRZ1", PRAGMA application_id */
 
 #endif

@@ -8,8 +8,8 @@
 #include "message.h"
 #include "query.h"
 
-static bool section(struct output *out, sqlite3 *db, const char *title, const char *query, const struct filters *f,
-		    unsigned long max)
+static bool section(struct output *out, sqlite3 *db, const char *title, const char *query,
+		    const struct filters *f, unsigned long max)
 {
 	sqlite3_stmt *st = query_prepare(db, query, f, true, NULL);
 	bool more = false;
@@ -69,22 +69,32 @@ static const char unseen_sql[] =
 
 static bool head(struct output *out, sqlite3 *db)
 {
-	static const struct { const char *label, *sql; } lines[] = {
-		{ "case", "SELECT " INFO("case_id") " || coalesce('  exhibit ' || " INFO("exhibit") ", '') || coalesce('  by ' || " INFO("examiner") ", '')" },
+	static const struct {
+		const char *label, *sql;
+	} lines[] = {
+		{ "case",
+		  "SELECT " INFO("case_id") " || coalesce('  exhibit ' || " INFO(
+			  "exhibit") ", '') || coalesce('  by ' || " INFO("examiner") ", '')" },
 		{ "note", "SELECT " INFO("note") },
 		{ "state", "SELECT " INFO("verdict") },
 		{ "chain head", "SELECT " INFO("chain_head") },
 		{ "host", "SELECT " INFO("hostname") " || '  ' || " INFO("kernel") },
-		{ "recorded", "SELECT " INFO("started") " || coalesce(' to ' || " INFO("ended") ", '')" },
+		{ "recorded",
+		  "SELECT " INFO("started") " || coalesce(' to ' || " INFO("ended") ", '')" },
 		{ "ended by", "SELECT " INFO("end_reason") },
 		{ "command", "SELECT " INFO("recorder_command") },
-		{ "events", "SELECT " INFO("events") " || CASE WHEN " INFO("events_lost") " <> '0' THEN ', LOST ' || " INFO("events_lost") " ELSE ', none lost' END"
-			    " || '; ' || (SELECT coalesce(sum(failures), 0) FROM call_counts) || ' failed calls'" },
-		{ "processes", "SELECT (SELECT count(*) FROM procs) || ', ' || (SELECT count(*) FROM tasks) || ' threads'" },
-		{ "files", "SELECT count(*) || '; ' || coalesce(sum(created > 0), 0) || ' created, ' || coalesce(sum(deleted > 0), 0) || ' deleted, '"
-			   " || coalesce(sum(renamed > 0), 0) || ' renamed, ' || coalesce(sum(executed > 0), 0) || ' executed' FROM files"
-			   " WHERE path IN (SELECT id FROM strings WHERE text GLOB '/*')" },
-		{ "bytes", "SELECT 'read ' || size(coalesce(sum(bytes_read), 0)) || ', written ' || size(coalesce(sum(bytes_written), 0)) FROM fds" },
+		{ "events",
+		  "SELECT " INFO("events") " || CASE WHEN " INFO("events_lost") " <> '0' THEN ', LOST ' || " INFO(
+			  "events_lost") " ELSE ', none lost' END"
+					 " || '; ' || (SELECT coalesce(sum(failures), 0) FROM call_counts) || ' failed calls'" },
+		{ "processes",
+		  "SELECT (SELECT count(*) FROM procs) || ', ' || (SELECT count(*) FROM tasks) || ' threads'" },
+		{ "files",
+		  "SELECT count(*) || '; ' || coalesce(sum(created > 0), 0) || ' created, ' || coalesce(sum(deleted > 0), 0) || ' deleted, '"
+		  " || coalesce(sum(renamed > 0), 0) || ' renamed, ' || coalesce(sum(executed > 0), 0) || ' executed' FROM files"
+		  " WHERE path IN (SELECT id FROM strings WHERE text GLOB '/*')" },
+		{ "bytes",
+		  "SELECT 'read ' || size(coalesce(sum(bytes_read), 0)) || ', written ' || size(coalesce(sum(bytes_written), 0)) FROM fds" },
 		{ "sockets", "SELECT nullif(sum(is_socket), 0) FROM fds" },
 		{ "audit", audit_sql },
 		{ "not seen", unseen_sql },
@@ -98,7 +108,9 @@ static bool head(struct output *out, sqlite3 *db)
 
 static bool page(struct output *out, sqlite3 *db)
 {
-	const struct filters none = { .since_ns = FILTER_NONE, .until_ns = FILTER_NONE, .limit = FILTER_NONE };
+	const struct filters none = { .since_ns = FILTER_NONE,
+				      .until_ns = FILTER_NONE,
+				      .limit = FILTER_NONE };
 
 	return head(out, db) && section(out, db, "Processes", "processes", &none, 10) &&
 	       section(out, db, "Calls", "syscalls", &none, 10) &&
@@ -126,8 +138,9 @@ int summary_run(const struct options *o)
 	sqlite3 *db;
 	int code;
 
-	if (o->format != OUTPUT_TEXT || o->filters.pid || o->filters.path || o->filters.syscall || o->filters.failed ||
-	    o->filters.since_ns != FILTER_NONE || o->filters.until_ns != FILTER_NONE || o->filters.limit != FILTER_NONE) {
+	if (o->format != OUTPUT_TEXT || o->filters.pid || o->filters.path || o->filters.syscall ||
+	    o->filters.failed || o->filters.since_ns != FILTER_NONE ||
+	    o->filters.until_ns != FILTER_NONE || o->filters.limit != FILTER_NONE) {
 		as_query.action = &action;
 		return query_run_action(&as_query);
 	}
@@ -161,9 +174,11 @@ int summary_coverage(const struct options *o)
 		sqlite3_close(db);
 		return VERIFY_USAGE;
 	}
-	good = query_functions(db) && line(&out, db, "audit", audit_sql) && line(&out, db, "not seen", unseen_sql) &&
+	good = query_functions(db) && line(&out, db, "audit", audit_sql) &&
+	       line(&out, db, "not seen", unseen_sql) &&
 	       section(&out, db, "Not seen, or not for certain", "coverage", &o->filters, 0) &&
 	       section(&out, db, "Done to the recorded processes", "observer", &o->filters, 0) &&
-	       section(&out, db, "Bytes: the kernel's count against what was recorded", "audit", &o->filters, 0);
+	       section(&out, db, "Bytes: the kernel's count against what was recorded", "audit",
+		       &o->filters, 0);
 	return finish(&out, db, good, code);
 }

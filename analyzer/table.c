@@ -17,15 +17,19 @@
 #define MAX_COLUMNS 64
 #define NARROWEST   8u
 
-struct cell { char *text; size_t len; bool number, null; };
+struct cell {
+	char *text;
+	size_t len;
+	bool number, null;
+};
 
 struct table {
 	struct output *o;
-	int columns, first;             /* first: 1 when column 0 is the day */
+	int columns, first; /* first: 1 when column 0 is the day */
 	unsigned width[MAX_COLUMNS];
 	bool right[MAX_COLUMNS];
 	unsigned gap;
-	bool listed;                    /* one line a column */
+	bool listed; /* one line a column */
 };
 
 /* Characters; escaped text has only ones that take a place. */
@@ -107,7 +111,8 @@ static size_t piece(const char *p, size_t n, unsigned w)
 
 static void put_blanks(FILE *f, unsigned n)
 {
-	static const char blanks[] = "                                                                ";
+	static const char blanks[] =
+		"                                                                ";
 
 	for (; n >= sizeof(blanks); n -= (unsigned)sizeof(blanks) - 1)
 		fwrite_unlocked(blanks, 1, sizeof(blanks) - 1, f);
@@ -146,10 +151,11 @@ static void put_listed(struct table *t, sqlite3_stmt *st, const struct cell *row
 		if (row[i].null)
 			continue;
 		while (!begun || off < row[i].len) {
-			size_t n = piece(row[i].text + off, row[i].len - off, t->o->width - (unsigned)widest - 2);
+			size_t n = piece(row[i].text + off, row[i].len - off,
+					 t->o->width - (unsigned)widest - 2);
 
-			fprintf(t->o->f, "%*s  %.*s\n", widest, begun ? "" : sqlite3_column_name(st, i), (int)n,
-				row[i].text + off);
+			fprintf(t->o->f, "%*s  %.*s\n", widest,
+				begun ? "" : sqlite3_column_name(st, i), (int)n, row[i].text + off);
 			off += n;
 			begun = true;
 		}
@@ -205,7 +211,8 @@ static void fit(struct table *t, sqlite3_stmt *st, struct cell **row, unsigned r
 	for (int i = t->first; i < t->columns; i++) {
 		bool numbers = true, any = false;
 
-		t->width[i] = columns_of(sqlite3_column_name(st, i), strlen(sqlite3_column_name(st, i)));
+		t->width[i] =
+			columns_of(sqlite3_column_name(st, i), strlen(sqlite3_column_name(st, i)));
 		for (unsigned r = 0; r < rows; r++) {
 			const struct cell *c = &row[r][i];
 			unsigned w = columns_of(c->text, c->len);
@@ -225,7 +232,8 @@ static void fit(struct table *t, sqlite3_stmt *st, struct cell **row, unsigned r
 		unsigned over = total(t) - t->o->width, second = NARROWEST, cut;
 
 		for (int i = t->first; i < t->columns; i++)
-			if (!t->right[i] && t->width[i] > NARROWEST && (widest < 0 || t->width[i] > t->width[widest]))
+			if (!t->right[i] && t->width[i] > NARROWEST &&
+			    (widest < 0 || t->width[i] > t->width[widest]))
 				widest = i;
 		if (widest < 0) {
 			t->listed = true;
@@ -293,7 +301,8 @@ int table_text(struct output *o, sqlite3_stmt *st, unsigned long max, bool *more
 		*more = true;
 		rc = SQLITE_DONE;
 	}
-	while (rc == SQLITE_ROW && !*more && (rc = sqlite3_step(st)) == SQLITE_ROW && !ferror(o->f)) {
+	while (rc == SQLITE_ROW && !*more && (rc = sqlite3_step(st)) == SQLITE_ROW &&
+	       !ferror(o->f)) {
 		if (max && o->rows - start == max) {
 			*more = true;
 			rc = SQLITE_DONE;
@@ -338,7 +347,9 @@ int table_html(struct output *o, sqlite3_stmt *st, unsigned long max, bool *more
 			const char *p = (const char *)sqlite3_column_text(st, i);
 			int type = sqlite3_column_type(st, i);
 
-			fputs(type == SQLITE_INTEGER || type == SQLITE_FLOAT ? "<td class=n>" : "<td>", o->f);
+			fputs(type == SQLITE_INTEGER || type == SQLITE_FLOAT ? "<td class=n>" :
+									       "<td>",
+			      o->f);
 			if (p)
 				output_html(o->f, p, (size_t)sqlite3_column_bytes(st, i));
 			fputs("</td>", o->f);

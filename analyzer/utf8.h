@@ -30,7 +30,8 @@ static inline unsigned utf8_char(const uint8_t *p, size_t n, uint32_t *c)
 			return 0;
 		v = v << 6 | (p[i] & 0x3f);
 	}
-	if ((len == 3 && (v < 0x800 || (v >= 0xd800 && v < 0xe000))) || (len == 4 && (v < 0x10000 || v > 0x10ffff)))
+	if ((len == 3 && (v < 0x800 || (v >= 0xd800 && v < 0xe000))) ||
+	    (len == 4 && (v < 0x10000 || v > 0x10ffff)))
 		return 0;
 	*c = v;
 	return len;
