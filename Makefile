@@ -311,6 +311,7 @@ SCRIPT_TESTS = \
 	tests/e2e/custody.t \
 	tests/e2e/frec-manual.t \
 	tests/e2e/killed.t \
+	tests/e2e/unfinished.t \
 	tests/e2e/modes.t \
 	tests/e2e/services.t \
 	tests/e2e/stock-tools.t \

@@ -33,10 +33,15 @@ static bool grow(void **p, uint32_t *cap, uint32_t want, size_t size)
 
 static void remember_path(struct rows *r, uint32_t path, uint32_t row)
 {
-	if (grow((void **)&r->file_by_path, &r->cap_file_by_path, path, sizeof(*r->file_by_path)))
-		r->file_by_path[path] = row;
-	else
+	if (!grow((void **)&r->file_by_path, &r->cap_file_by_path, path, sizeof(*r->file_by_path))) {
 		r->failed = true;
+		return;
+	}
+	if (r->file_by_path[path] == row)
+		return;
+	COL(r, files, r->file_by_path[path], latest) = 0;
+	COL(r, files, row, latest) = 1;
+	r->file_by_path[path] = row;
 }
 
 static uint32_t last_of_path(const struct rows *r, uint32_t path)
@@ -386,7 +391,7 @@ bool files_load(struct rows *r)
 	uint32_t n = aggregate_rows(&r->agg, TABLE_files);
 
 	for (uint32_t row = 1; row <= n; row++)
-		if (PEEK(r, files, row, path))
+		if (PEEK(r, files, row, latest))
 			remember_path(r, (uint32_t)PEEK(r, files, row, path), row);
 	n = aggregate_rows(&r->agg, TABLE_fds);
 	for (uint32_t row = 1; row <= n; row++) {

@@ -514,6 +514,18 @@ void notes_record(struct rows *r, const struct frz_record *rec)
 	}
 }
 
+void notes_known(struct rows *r, const struct frz_dthread *t)
+{
+	struct live *l = find_live(r, t->tid);
+	uint32_t comm = rows_dec_string(r, t->comm), row;
+
+	if (!l || l->gone || PEEK(r, procs, l->proc, pid) != (int64_t)t->pid)
+		return;
+	row = aggregate_find(&r->agg, TABLE_threads, (const int64_t[]){ l->task, comm });
+	if (row)
+		l->thread = row;
+}
+
 bool notes_load(struct rows *r)
 {
 	uint32_t n;
@@ -538,7 +550,7 @@ bool notes_load(struct rows *r)
 		if (!l->fdtable)
 			continue;
 		count(r, &r->table_users, l->fdtable, 1);
-		if (!map_set(&r->proc_by_table, l->fdtable, l->proc))
+		if (!map_get(&r->proc_by_table, l->fdtable) && !map_set(&r->proc_by_table, l->fdtable, l->proc))
 			return false;
 	}
 	n = aggregate_rows(&r->agg, TABLE_threads);

@@ -259,6 +259,8 @@ bool rows_known(struct rows *r, const struct frz_record *rec)
 		files_known(r, rec->u.number);
 	} else if (rec->type == FRZ_R_BIND) {
 		fds_known(r, &rec->u.bind);
+	} else if (rec->type == FRZ_R_THREAD) {
+		notes_known(r, &rec->u.thread);
 	}
 	return !r->failed;
 }

@@ -123,6 +123,8 @@ void notes_record(struct rows *r, const struct frz_record *rec);
 /* A thread that does something now: made up when it was never declared, and a new life when
  * the last one with this tid has ended. NULL: no memory. */
 struct live *notes_live(struct rows *r, uint32_t tid);
+/* rows_known: the name that a thread bore last. */
+void notes_known(struct rows *r, const struct frz_dthread *t);
 bool notes_load(struct rows *r);
 
 #endif

@@ -27,7 +27,8 @@
 	X(owner, NIL) X(grp, NIL) X(size, NIL) X(mtime_s, NIL) X(mtime_ns, NIL) X(victim, 0) \
 	X(opens, 0) X(failures, 0) X(reads, 0) X(writes, 0) X(bytes_read, 0) X(bytes_written, 0) \
 	X(mapped, 0) X(created, 0) X(deleted, 0) X(renamed, 0) X(executed, 0) X(first, NIL) \
-	X(last, NIL) X(processes, 0) X(first_write, NIL) X(first_exec, NIL) X(first_delete, NIL)
+	X(last, NIL) X(processes, 0) X(first_write, NIL) X(first_exec, NIL) X(first_delete, NIL) \
+	X(latest, 0)
 #define COLS_file_procs(X) X(file, 0) X(proc, 0)
 #define COLS_fds(X) X(instance, 0) X(fdtable, 0) X(fd, 0) X(proc, NIL) X(file, NIL) X(path, NIL) \
 	X(kind, NIL) X(how, 0) X(parent, NIL) X(flags, NIL) X(opened, NIL) X(closed, NIL) X(reads, 0) \

@@ -143,7 +143,8 @@ CREATE TABLE files (
 	processes INTEGER NOT NULL,
 	first_write INTEGER,
 	first_exec INTEGER,
-	first_delete INTEGER
+	first_delete INTEGER,
+	latest INTEGER NOT NULL         -- 1: what its path alone leads to
 );
 
 CREATE TABLE file_procs (       -- who had to do with what
