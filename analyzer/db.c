@@ -22,14 +22,14 @@
 #define PATH_BYTES 4200
 
 static char used_path[PATH_BYTES];
-static char building[PATH_BYTES];               /* temporary file to remove when killed; "" none */
+static char building[PATH_BYTES]; /* temporary file to remove when killed; "" none */
 
 enum match {
 	DB_ABSENT,
-	DB_CURRENT,             /* has all of the case */
-	DB_OLDER,               /* has the case's first blocks */
-	DB_STALE,               /* of this case, but cannot be gone on with */
-	DB_REFUSED,             /* not ours or not this case's: a line was printed */
+	DB_CURRENT, /* has all of the case */
+	DB_OLDER,   /* has the case's first blocks */
+	DB_STALE,   /* of this case, but cannot be gone on with */
+	DB_REFUSED, /* not ours or not this case's: a line was printed */
 };
 
 /* How far the case is in the database, as `meta` says. */
@@ -37,14 +37,11 @@ struct noted {
 	char case_id[33], link[FRZ_HEX_LEN];
 	uint64_t blocks;
 	bool damaged;
-	char tail[TAIL_TEXT_MAX];       /* tail_state_text */
-	char file[160];         /* size, times and so on of the case file then */
+	char tail[TAIL_TEXT_MAX]; /* tail_state_text */
+	char file[160];		  /* size, times and so on of the case file then */
 };
 
-const char *db_path(void)
-{
-	return used_path;
-}
+const char *db_path(void) { return used_path; }
 
 static const char *schema_text(const char *name)
 {
@@ -58,8 +55,8 @@ bool db_create_tables(sqlite3 *db)
 {
 	char pragmas[100];
 
-	snprintf(pragmas, sizeof(pragmas), "PRAGMA application_id = %d; PRAGMA user_version = %d", SCHEMA_APPLICATION_ID,
-		 SCHEMA_VERSION);
+	snprintf(pragmas, sizeof(pragmas), "PRAGMA application_id = %d; PRAGMA user_version = %d",
+		 SCHEMA_APPLICATION_ID, SCHEMA_VERSION);
 	return sqlite3_exec(db, pragmas, NULL, NULL, NULL) == SQLITE_OK &&
 	       sqlite3_exec(db, schema_text("tables"), NULL, NULL, NULL) == SQLITE_OK &&
 	       sqlite3_exec(db, schema_text("views"), NULL, NULL, NULL) == SQLITE_OK;
@@ -78,14 +75,17 @@ static bool schema_hash(sqlite3 *db, uint8_t out[FRZ_HASH_LEN])
 	int rc;
 
 	frz_sha256_init(&h);
-	if (sqlite3_prepare_v2(db, "SELECT type, name, coalesce(sql, '') FROM sqlite_schema ORDER BY type, name", -1, &st,
-			       NULL) != SQLITE_OK)
+	if (sqlite3_prepare_v2(
+		    db,
+		    "SELECT type, name, coalesce(sql, '') FROM sqlite_schema ORDER BY type, name",
+		    -1, &st, NULL) != SQLITE_OK)
 		return false;
 	while ((rc = sqlite3_step(st)) == SQLITE_ROW)
 		for (int i = 0; i < 3; i++) {
 			const unsigned char *t = sqlite3_column_text(st, i);
 
-			frz_sha256_add(&h, t ? t : (const unsigned char *)"", (size_t)sqlite3_column_bytes(st, i) + 1);
+			frz_sha256_add(&h, t ? t : (const unsigned char *)"",
+				       (size_t)sqlite3_column_bytes(st, i) + 1);
 		}
 	sqlite3_finalize(st);
 	frz_sha256_peek(&h, out);
@@ -99,8 +99,9 @@ static bool schema_is_ours(sqlite3 *db)
 	sqlite3 *mem = NULL;
 	bool same;
 
-	same = sqlite3_open(":memory:", &mem) == SQLITE_OK && db_create_tables(mem) && db_create_indexes(mem) &&
-	       schema_hash(mem, ours) && schema_hash(db, theirs) && !memcmp(ours, theirs, sizeof(ours));
+	same = sqlite3_open(":memory:", &mem) == SQLITE_OK && db_create_tables(mem) &&
+	       db_create_indexes(mem) && schema_hash(mem, ours) && schema_hash(db, theirs) &&
+	       !memcmp(ours, theirs, sizeof(ours));
 	sqlite3_close(mem);
 	return same;
 }
@@ -110,7 +111,8 @@ static int pragma_int(sqlite3 *db, const char *sql)
 	sqlite3_stmt *st = NULL;
 	int v = -1;
 
-	if (sqlite3_prepare_v2(db, sql, -1, &st, NULL) == SQLITE_OK && sqlite3_step(st) == SQLITE_ROW)
+	if (sqlite3_prepare_v2(db, sql, -1, &st, NULL) == SQLITE_OK &&
+	    sqlite3_step(st) == SQLITE_ROW)
 		v = sqlite3_column_int(st, 0);
 	sqlite3_finalize(st);
 	return v;
@@ -122,7 +124,8 @@ static bool meta_get(sqlite3 *db, const char *key, char *out, size_t cap)
 	const char *t = NULL;
 
 	*out = '\0';
-	if (sqlite3_prepare_v2(db, "SELECT value FROM meta WHERE key = ?", -1, &st, NULL) == SQLITE_OK) {
+	if (sqlite3_prepare_v2(db, "SELECT value FROM meta WHERE key = ?", -1, &st, NULL) ==
+	    SQLITE_OK) {
 		sqlite3_bind_text(st, 1, key, -1, SQLITE_STATIC);
 		if (sqlite3_step(st) == SQLITE_ROW)
 			t = (const char *)sqlite3_column_text(st, 0);
@@ -136,7 +139,8 @@ static bool meta_get(sqlite3 *db, const char *key, char *out, size_t cap)
 static bool meta_set(sqlite3 *db, const char *key, const char *value)
 {
 	sqlite3_stmt *st = NULL;
-	bool good = sqlite3_prepare_v2(db, "INSERT OR REPLACE INTO meta VALUES (?, ?)", -1, &st, NULL) == SQLITE_OK;
+	bool good = sqlite3_prepare_v2(db, "INSERT OR REPLACE INTO meta VALUES (?, ?)", -1, &st,
+				       NULL) == SQLITE_OK;
 
 	if (good) {
 		sqlite3_bind_text(st, 1, key, -1, SQLITE_STATIC);
@@ -151,9 +155,12 @@ static bool noted_get(sqlite3 *db, struct noted *n)
 {
 	char blocks[24], damaged[8];
 
-	if (!meta_get(db, "case_id", n->case_id, sizeof(n->case_id)) || !meta_get(db, "link", n->link, sizeof(n->link)) ||
-	    !meta_get(db, "blocks", blocks, sizeof(blocks)) || !meta_get(db, "damaged", damaged, sizeof(damaged)) ||
-	    !meta_get(db, "tail", n->tail, sizeof(n->tail)) || !meta_get(db, "file", n->file, sizeof(n->file)))
+	if (!meta_get(db, "case_id", n->case_id, sizeof(n->case_id)) ||
+	    !meta_get(db, "link", n->link, sizeof(n->link)) ||
+	    !meta_get(db, "blocks", blocks, sizeof(blocks)) ||
+	    !meta_get(db, "damaged", damaged, sizeof(damaged)) ||
+	    !meta_get(db, "tail", n->tail, sizeof(n->tail)) ||
+	    !meta_get(db, "file", n->file, sizeof(n->file)))
 		return false;
 	n->blocks = strtoull(blocks, NULL, 10);
 	n->damaged = !strcmp(damaged, "1");
@@ -167,9 +174,10 @@ static void file_mark(const char *path, char *out, size_t cap)
 
 	*out = '\0';
 	if (stat(path, &st) == 0)
-		snprintf(out, cap, "%jd bytes, mtime %jd.%09ld, ctime %jd.%09ld, inode %jx:%ju", (intmax_t)st.st_size,
-			 (intmax_t)st.st_mtim.tv_sec, st.st_mtim.tv_nsec, (intmax_t)st.st_ctim.tv_sec, st.st_ctim.tv_nsec,
-			 (uintmax_t)st.st_dev, (uintmax_t)st.st_ino);
+		snprintf(out, cap, "%jd bytes, mtime %jd.%09ld, ctime %jd.%09ld, inode %jx:%ju",
+			 (intmax_t)st.st_size, (intmax_t)st.st_mtim.tv_sec, st.st_mtim.tv_nsec,
+			 (intmax_t)st.st_ctim.tv_sec, st.st_ctim.tv_nsec, (uintmax_t)st.st_dev,
+			 (uintmax_t)st.st_ino);
 }
 
 uint64_t db_noted(sqlite3 *db, const char *what)
@@ -203,8 +211,12 @@ bool db_commit(sqlite3 *db, const char *case_path, const struct case_state *s)
 	snprintf(events, sizeof(events), "%" PRIu64, s->head.events + s->tail.events);
 	file_mark(case_path, mark, sizeof(mark));
 	tail_state_text(&s->tail, tail);
-	return meta_set(db, "link", hex) && meta_set(db, "tail", tail) && meta_set(db, "events", events) && meta_set(db, "blocks", number) && meta_set(db, "file", mark) &&
-	       meta_set(db, "damaged", s->head.damages || (s->end != FRZ_END && s->end != FRZ_E_UNSEALED) ? "1" : "0") &&
+	return meta_set(db, "link", hex) && meta_set(db, "tail", tail) &&
+	       meta_set(db, "events", events) && meta_set(db, "blocks", number) &&
+	       meta_set(db, "file", mark) &&
+	       meta_set(db, "damaged",
+			s->head.damages || (s->end != FRZ_END && s->end != FRZ_E_UNSEALED) ? "1" :
+											     "0") &&
 	       sqlite3_exec(db, "COMMIT", NULL, NULL, NULL) == SQLITE_OK;
 }
 
@@ -232,7 +244,8 @@ static bool empty_or_absent(const char *path)
 }
 
 /* What the database at path is to a case in this state. A line is printed for DB_REFUSED. */
-static enum match match_db(const char *path, const struct options *o, struct case_state *s, struct noted *n)
+static enum match match_db(const char *path, const struct options *o, struct case_state *s,
+			   struct noted *n)
 {
 	char id[33], link[FRZ_HEX_LEN], tail[TAIL_TEXT_MAX];
 	enum match m = DB_STALE;
@@ -242,19 +255,22 @@ static enum match match_db(const char *path, const struct options *o, struct cas
 		return DB_ABSENT;
 	db = open_at(path, SQLITE_OPEN_READONLY);
 	if (!db || pragma_int(db, "PRAGMA application_id") != SCHEMA_APPLICATION_ID) {
-		complain(0, "%s: not a database of fanalyze: move it away, or name another with --db", path);
+		complain(0,
+			 "%s: not a database of fanalyze: move it away, or name another with --db",
+			 path);
 		sqlite3_close(db);
 		return DB_REFUSED;
 	}
 	frz_hex(s->head.case_id, sizeof(s->head.case_id), id);
 	meta_get(db, "case_id", n->case_id, sizeof(n->case_id));
 	if (strcmp(n->case_id, id)) {
-		complain(0, "%s: belongs to another case (%s, not %s): name another with --db", path,
-			 n->case_id[0] ? n->case_id : "unknown", id);
+		complain(0, "%s: belongs to another case (%s, not %s): name another with --db",
+			 path, n->case_id[0] ? n->case_id : "unknown", id);
 		sqlite3_close(db);
 		return DB_REFUSED;
 	}
-	if (pragma_int(db, "PRAGMA user_version") == SCHEMA_VERSION && schema_is_ours(db) && noted_get(db, n)) {
+	if (pragma_int(db, "PRAGMA user_version") == SCHEMA_VERSION && schema_is_ours(db) &&
+	    noted_get(db, n)) {
 		frz_hex(s->head.link, sizeof(s->head.link), link);
 		tail_state_text(&s->tail, tail);
 		if (n->blocks == s->head.blocks && !strcmp(n->link, link)) {
@@ -309,7 +325,8 @@ static bool in_cache(const struct case_state *s, char *out, size_t cap)
 	else
 		return false;
 	mkdir(base, 0700);
-	if ((size_t)snprintf(out, cap, "%s/fanalyze", base) >= cap || (mkdir(out, 0700) < 0 && errno != EEXIST))
+	if ((size_t)snprintf(out, cap, "%s/fanalyze", base) >= cap ||
+	    (mkdir(out, 0700) < 0 && errno != EEXIST))
 		return false;
 	frz_hex(s->head.case_id, sizeof(s->head.case_id), id);
 	return (size_t)snprintf(out, cap, "%s/fanalyze/%s.sqlite", base, id) < cap;
@@ -335,9 +352,11 @@ static void catch_signals(bool on)
 
 /* Imports into db, whose transaction is open or not needed. n: what it has, NULL for nothing. The line
  * was printed on failure, but for IMPORT_STALE. */
-static bool import_into(sqlite3 *db, const struct options *o, const struct noted *n, struct case_state *s, int *code)
+static bool import_into(sqlite3 *db, const struct options *o, const struct noted *n,
+			struct case_state *s, int *code)
 {
-	struct import_options io = { .path = o->case_path, .allow_damaged = o->allow_damaged,
+	struct import_options io = { .path = o->case_path,
+				     .allow_damaged = o->allow_damaged,
 				     .progress = !o->quiet && isatty(STDERR_FILENO) };
 	struct import *im = NULL;
 	char err[600];
@@ -394,11 +413,15 @@ static bool build(const char *path, const struct options *o, struct case_state *
 		goto out;
 	}
 	db = open_at(building, SQLITE_OPEN_READWRITE);
-	if (db)         /* a file of our own, just made; or there would be a journal */
+	if (db) /* a file of our own, just made; or there would be a journal */
 		sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 0, NULL);
-	if (!db || sqlite3_exec(db, "PRAGMA page_size = 8192; PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;"
-				    "PRAGMA locking_mode = EXCLUSIVE; PRAGMA cache_size = -262144; PRAGMA temp_store = MEMORY;"
-				    "PRAGMA secure_delete = OFF; PRAGMA threads = 2; BEGIN", NULL, NULL, NULL) != SQLITE_OK ||
+	if (!db ||
+	    sqlite3_exec(
+		    db,
+		    "PRAGMA page_size = 8192; PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;"
+		    "PRAGMA locking_mode = EXCLUSIVE; PRAGMA cache_size = -262144; PRAGMA temp_store = MEMORY;"
+		    "PRAGMA secure_delete = OFF; PRAGMA threads = 2; BEGIN",
+		    NULL, NULL, NULL) != SQLITE_OK ||
 	    !db_create_tables(db)) {
 		db_failed(path, db ? sqlite3_errmsg(db) : "cannot be opened", code);
 		goto out;
@@ -430,9 +453,13 @@ sqlite3 *db_open_writable(const char *path)
 {
 	sqlite3 *db = open_at(path, SQLITE_OPEN_READWRITE);
 
-	if (!db || sqlite3_exec(db, "PRAGMA cache_size = -262144; PRAGMA synchronous = NORMAL; PRAGMA secure_delete = OFF", NULL,
-				NULL, NULL) != SQLITE_OK) {
-		complain(0, "%s: %s", path, db ? sqlite3_errmsg(db) : "cannot be opened for writing");
+	if (!db ||
+	    sqlite3_exec(
+		    db,
+		    "PRAGMA cache_size = -262144; PRAGMA synchronous = NORMAL; PRAGMA secure_delete = OFF",
+		    NULL, NULL, NULL) != SQLITE_OK) {
+		complain(0, "%s: %s", path,
+			 db ? sqlite3_errmsg(db) : "cannot be opened for writing");
 		sqlite3_close(db);
 		return NULL;
 	}
@@ -441,7 +468,8 @@ sqlite3 *db_open_writable(const char *path)
 
 /* Goes on where an earlier import stopped, in one transaction; or anew, when what it took from
  * the tail is not what came into the case. */
-static bool extend(const char *path, const struct options *o, const struct noted *n, struct case_state *s, int *code)
+static bool extend(const char *path, const struct options *o, const struct noted *n,
+		   struct case_state *s, int *code)
 {
 	sqlite3 *db = db_open_writable(path);
 	bool good;
@@ -458,7 +486,7 @@ static bool extend(const char *path, const struct options *o, const struct noted
 	good = import_into(db, o, n, s, code);
 	if (good && !db_commit(db, o->case_path, s))
 		good = db_failed(path, sqlite3_errmsg(db), code);
-	sqlite3_close(db);      /* takes back what was not committed */
+	sqlite3_close(db); /* takes back what was not committed */
 	return good || (*code == IMPORT_STALE && build(path, o, s, code));
 }
 
@@ -475,7 +503,10 @@ static bool choose(const struct options *o, struct case_state *s, enum match *m,
 	if (*m == DB_CURRENT || *m == DB_REFUSED || folder_writable(used_path))
 		return *m != DB_REFUSED;
 	if (!in_cache(s, used_path, sizeof(used_path))) {
-		complain(0, "%s: the folder cannot be written to and there is no cache folder: name a database with --db", o->case_path);
+		complain(
+			0,
+			"%s: the folder cannot be written to and there is no cache folder: name a database with --db",
+			o->case_path);
 		return false;
 	}
 	*m = match_db(used_path, o, s, n);
@@ -488,8 +519,8 @@ static bool report_damage(const struct options *o, const struct case_state *s, i
 	if (s->fault.err == FRZ_E_IO)
 		complain(*code, "%s: %s", o->case_path, s->fault.what);
 	else
-		complain(*code, "%s: %s at block %" PRIu64 ", offset %" PRIu64 ": %s", o->case_path, frz_strerror(s->end),
-			 s->fault.block, s->fault.offset, s->fault.what);
+		complain(*code, "%s: %s at block %" PRIu64 ", offset %" PRIu64 ": %s", o->case_path,
+			 frz_strerror(s->end), s->fault.block, s->fault.offset, s->fault.what);
 	return false;
 }
 
@@ -519,7 +550,7 @@ static bool prepare(const struct options *o, struct case_state *s, int *code)
 	if (!choose(o, s, &m, &n))
 		return false;
 	if (m == DB_CURRENT && n.damaged && !o->allow_damaged)
-		m = DB_STALE;   /* says again what is wrong */
+		m = DB_STALE; /* says again what is wrong */
 	if (m == DB_CURRENT && !n.damaged) {
 		file_mark(o->case_path, mark, sizeof(mark));
 		if (!strcmp(mark, n.file))
@@ -536,7 +567,7 @@ static bool prepare(const struct options *o, struct case_state *s, int *code)
 	}
 	switch (m) {
 	case DB_CURRENT:
-		if (n.damaged)  /* then, and nothing was mended since */
+		if (n.damaged) /* then, and nothing was mended since */
 			s->head.damages += !s->head.damages;
 		else
 			note_mark(mark);
@@ -556,8 +587,10 @@ sqlite3 *db_open(const struct options *o, int *code)
 	if (!prepare(o, &s, code))
 		return NULL;
 	db = open_at(used_path, SQLITE_OPEN_READONLY);
-	if (!db || sqlite3_exec(db, "PRAGMA cache_size = -65536; PRAGMA query_only = 1", NULL, NULL, NULL) != SQLITE_OK) {
-		*code = complain(VERIFY_USAGE, "%s: %s", used_path, db ? sqlite3_errmsg(db) : "cannot be opened");
+	if (!db || sqlite3_exec(db, "PRAGMA cache_size = -65536; PRAGMA query_only = 1", NULL, NULL,
+				NULL) != SQLITE_OK) {
+		*code = complain(VERIFY_USAGE, "%s: %s", used_path,
+				 db ? sqlite3_errmsg(db) : "cannot be opened");
 		sqlite3_close(db);
 		return NULL;
 	}

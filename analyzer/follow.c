@@ -28,13 +28,15 @@ static void stop(int signo)
 }
 
 /* What came since after_seq, whose earliest time is from_ts; -1 a line was printed. */
-static int print_new(struct output *out, sqlite3 *db, const struct options *o, int64_t from_ts, uint64_t after_seq)
+static int print_new(struct output *out, sqlite3 *db, const struct options *o, int64_t from_ts,
+		     uint64_t after_seq)
 {
 	char extra[120];
 	sqlite3_stmt *st;
 	int rc;
 
-	snprintf(extra, sizeof(extra), "\tAND ts_ns >= %" PRId64 " AND seq > %" PRIu64 "\n", from_ts, after_seq);
+	snprintf(extra, sizeof(extra), "\tAND ts_ns >= %" PRId64 " AND seq > %" PRIu64 "\n",
+		 from_ts, after_seq);
 	st = query_prepare(db, "timeline", &o->filters, o->format == OUTPUT_TEXT, extra);
 	if (!st)
 		return -1;
@@ -47,7 +49,8 @@ static int print_new(struct output *out, sqlite3 *db, const struct options *o, i
 	return -1;
 }
 
-static int loop(struct output *out, sqlite3 *db, struct import *im, const struct options *o, uint64_t seq, int *code)
+static int loop(struct output *out, sqlite3 *db, struct import *im, const struct options *o,
+		uint64_t seq, int *code)
 {
 	const struct timespec pause = { .tv_nsec = POLL_NS };
 	bool first = true, at_work = false;
@@ -81,7 +84,8 @@ static int loop(struct output *out, sqlite3 *db, struct import *im, const struct
 		if (s.end == FRZ_END)
 			return 0;
 		if (at_work && s.tail.writer == FRZ_WRITER_NONE) {
-			complain(0, "%s: the recorder ended without a seal: use frec --recover", o->case_path);
+			complain(0, "%s: the recorder ended without a seal: use frec --recover",
+				 o->case_path);
 			return 0;
 		}
 		at_work |= s.tail.writer == FRZ_WRITER_AT_WORK;

@@ -17,8 +17,8 @@
 #include "sysent.h"
 #include "verify.h"
 
-#define CLOCK_STEP_NS 50000000          /* more than NTP slews within a segment */
-#define LOST_EVENTS "events lost"
+#define CLOCK_STEP_NS 50000000 /* more than NTP slews within a segment */
+#define LOST_EVENTS   "events lost"
 
 struct import {
 	struct sqlite3 *db;
@@ -28,16 +28,16 @@ struct import {
 	struct rows *rows;
 	struct caseinfo *info;
 	bool has_anchor;
-	int64_t anchor;                 /* real - mono of the last segment */
+	int64_t anchor; /* real - mono of the last segment */
 	uint64_t news;
 	int64_t news_first;
-	uint64_t damages;               /* segments whose records do not decode */
+	uint64_t damages; /* segments whose records do not decode */
 	uint64_t last_seq;
 	/* the tail of a case that has no SEAL */
 	struct frz_unfinished tail;
-	struct tail_state state;        /* of it at the last run; its marks are what the rows have */
+	struct tail_state state; /* of it at the last run; its marks are what the rows have */
 	uint8_t genesis_link[FRZ_HASH_LEN];
-	off_t bytes;                    /* of the case then */
+	off_t bytes; /* of the case then */
 	/* progress */
 	struct timespec begun, drawn;
 	bool drew;
@@ -83,7 +83,8 @@ static bool listed(const char *set, bool negated, const struct frz_sysent *e, bo
 	char *copy = strdup(set), *save = NULL;
 	bool found = false;
 
-	for (char *w = copy ? strtok_r(copy, ", \t", &save) : NULL; w; w = strtok_r(NULL, ", \t", &save)) {
+	for (char *w = copy ? strtok_r(copy, ", \t", &save) : NULL; w;
+	     w = strtok_r(NULL, ", \t", &save)) {
 		if ((*w == '!') != negated)
 			continue;
 		w += negated;
@@ -102,7 +103,8 @@ static bool records_counted(const char *set)
 		const struct frz_sysent *e = &frz_sysents[i];
 		bool any = false, none = false;
 
-		if (e->counted && ((!listed(set, false, e, &any) && any) || listed(set, true, e, &none)))
+		if (e->counted &&
+		    ((!listed(set, false, e, &any) && any) || listed(set, true, e, &none)))
 			return false;
 	}
 	return true;
@@ -115,18 +117,20 @@ static bool nomem(char *err, size_t cap, int *code)
 	return false;
 }
 
-static bool fault_line(const struct import *im, const struct frz_fault *f, char *err, size_t cap, int *code)
+static bool fault_line(const struct import *im, const struct frz_fault *f, char *err, size_t cap,
+		       int *code)
 {
 	if (f->err == FRZ_E_IO)
 		snprintf(err, cap, "%s: %s", im->o.path, f->what);
 	else
-		snprintf(err, cap, "%s: %s at block %" PRIu64 ", offset %" PRIu64 ": %s", im->o.path,
-			 frz_strerror(f->err), f->block, f->offset, f->what);
+		snprintf(err, cap, "%s: %s at block %" PRIu64 ", offset %" PRIu64 ": %s",
+			 im->o.path, frz_strerror(f->err), f->block, f->offset, f->what);
 	*code = fault_exit(f);
 	return false;
 }
 
-struct import *import_new(sqlite3 *db, const struct import_options *o, char *err, size_t cap, int *code)
+struct import *import_new(sqlite3 *db, const struct import_options *o, char *err, size_t cap,
+			  int *code)
 {
 	struct import *im = calloc(1, sizeof(*im));
 	struct frz_fault fault;
@@ -147,7 +151,8 @@ struct import *import_new(sqlite3 *db, const struct import_options *o, char *err
 	}
 	im->state.nmarks = o->nmarks;
 	memcpy(im->state.mark, o->mark, sizeof(im->state.mark));
-	if (frz_case_open(o->path, o->allow_damaged ? FRZ_CASE_ALLOW_DAMAGED : 0, &im->c, &fault) != FRZ_OK) {
+	if (frz_case_open(o->path, o->allow_damaged ? FRZ_CASE_ALLOW_DAMAGED : 0, &im->c, &fault) !=
+	    FRZ_OK) {
 		fault_line(im, &fault, err, cap, code);
 		goto fail;
 	}
@@ -172,9 +177,10 @@ void import_free(struct import *im)
 	free(im);
 }
 
-static bool note(struct import *im, const char *what, uint64_t count, int64_t ts, const char *fmt, ...)
-	__attribute__((format(printf, 5, 6)));
-static bool note(struct import *im, const char *what, uint64_t count, int64_t ts, const char *fmt, ...)
+static bool note(struct import *im, const char *what, uint64_t count, int64_t ts, const char *fmt,
+		 ...) __attribute__((format(printf, 5, 6)));
+static bool note(struct import *im, const char *what, uint64_t count, int64_t ts, const char *fmt,
+		 ...)
 {
 	char text[400];
 	va_list ap;
@@ -186,15 +192,17 @@ static bool note(struct import *im, const char *what, uint64_t count, int64_t ts
 }
 
 /* A segment begins, or is gone on with. False: no memory. */
-static bool begin_segment(struct import *im, uint64_t first_event, struct frz_moment first, bool known)
+static bool begin_segment(struct import *im, uint64_t first_event, struct frz_moment first,
+			  bool known)
 {
 	int64_t to_real = (int64_t)(first.real_ns - first.mono_ns);
 	bool good = true;
 
 	if (im->has_anchor && !known && llabs(to_real - im->anchor) > CLOCK_STEP_NS)
-		good = note(im, "clock stepped", 1, (int64_t)first.real_ns,
-			    "real time moved by %+.3f s against monotonic time before event %" PRIu64,
-			    (double)(to_real - im->anchor) / 1e9, first_event);
+		good = note(
+			im, "clock stepped", 1, (int64_t)first.real_ns,
+			"real time moved by %+.3f s against monotonic time before event %" PRIu64,
+			(double)(to_real - im->anchor) / 1e9, first_event);
 	im->has_anchor = true;
 	im->anchor = to_real;
 	rows_segment(im->rows, im->dec, to_real);
@@ -234,7 +242,8 @@ static bool unmark(struct import *im, uint64_t generation, struct tail_mark *was
 /* The records of one segment. FRZ_OK, or what is wrong with them in *fault; FRZ_E_NOMEM
  * also when the database failed; FRZ_E_FOREIGN: its first records are not those that were
  * taken from the tail. */
-static enum frz_err segment(struct import *im, const struct frz_case_item *it, struct frz_fault *fault)
+static enum frz_err segment(struct import *im, const struct frz_case_item *it,
+			    struct frz_fault *fault)
 {
 	const struct frz_case_segment *s = &it->segment;
 	struct tail_mark was = { .records = 0 };
@@ -267,14 +276,16 @@ static enum frz_err segment(struct import *im, const struct frz_case_item *it, s
 	if (err == FRZ_END)
 		return FRZ_OK;
 	if (err != FRZ_E_NOMEM)
-		frz_fault_set(fault, err, it->block.index, s->frame_offset, "%s", why ? why : "records do not decode");
+		frz_fault_set(fault, err, it->block.index, s->frame_offset, "%s",
+			      why ? why : "records do not decode");
 	return err;
 }
 
 static bool damage(struct import *im, const struct frz_fault *f, uint64_t events)
 {
 	return note(im, events ? "damaged, events unreadable" : "damaged", events ? events : 1, 0,
-		    "%s at block %" PRIu64 ", offset %" PRIu64 ": %s", frz_strerror(f->err), f->block, f->offset, f->what);
+		    "%s at block %" PRIu64 ", offset %" PRIu64 ": %s", frz_strerror(f->err),
+		    f->block, f->offset, f->what);
 }
 
 /* Lost events that no GAP record told of. */
@@ -283,11 +294,15 @@ static bool tell_lost(struct import *im, uint64_t lost)
 	sqlite3_stmt *st = NULL;
 	uint64_t told = 0;
 
-	if (sqlite3_prepare_v2(im->db, "SELECT coalesce(sum(count), 0) FROM coverage WHERE what = '" LOST_EVENTS "'",
-			       -1, &st, NULL) == SQLITE_OK && sqlite3_step(st) == SQLITE_ROW)
+	if (sqlite3_prepare_v2(
+		    im->db,
+		    "SELECT coalesce(sum(count), 0) FROM coverage WHERE what = '" LOST_EVENTS "'",
+		    -1, &st, NULL) == SQLITE_OK &&
+	    sqlite3_step(st) == SQLITE_ROW)
 		told = (uint64_t)sqlite3_column_int64(st, 0);
 	sqlite3_finalize(st);
-	return lost <= told || rows_coverage(im->rows, LOST_EVENTS, lost - told, 0, "counted by the recorder");
+	return lost <= told ||
+	       rows_coverage(im->rows, LOST_EVENTS, lost - told, 0, "counted by the recorder");
 }
 
 static bool finish(struct import *im, struct case_state *state, char *err, size_t cap)
@@ -309,7 +324,8 @@ static bool finish(struct import *im, struct case_state *state, char *err, size_
 
 static bool stale(const struct import *im, char *err, size_t cap, int *code)
 {
-	snprintf(err, cap, "%s: what was read from its tail before is not what it holds now", im->o.path);
+	snprintf(err, cap, "%s: what was read from its tail before is not what it holds now",
+		 im->o.path);
 	*code = IMPORT_STALE;
 	return false;
 }
@@ -324,7 +340,8 @@ static bool no_rows(struct import *im, char *err, size_t cap, int *code)
 	return false;
 }
 
-static bool take_segment(struct import *im, const struct frz_case_item *it, char *err, size_t cap, int *code)
+static bool take_segment(struct import *im, const struct frz_case_item *it, char *err, size_t cap,
+			 int *code)
 {
 	const struct frz_case_segment *s = &it->segment;
 	struct frz_fault fault;
@@ -348,12 +365,14 @@ static bool take_segment(struct import *im, const struct frz_case_item *it, char
 	if (im->last_seq + 1 < s->first_event)
 		im->last_seq = s->first_event - 1;
 	im->damages++;
-	return damage(im, &fault, s->first_event + s->events - 1 - im->last_seq) || no_rows(im, err, cap, code);
+	return damage(im, &fault, s->first_event + s->events - 1 - im->last_seq) ||
+	       no_rows(im, err, cap, code);
 }
 
 /* The blocks up to limit, in bytes, of a case that may grow meanwhile; state->end says how they
  * end. False: nothing of use. */
-static bool take_blocks(struct import *im, uint64_t limit, struct case_state *state, char *err, size_t cap, int *code)
+static bool take_blocks(struct import *im, uint64_t limit, struct case_state *state, char *err,
+			size_t cap, int *code)
 {
 	struct frz_case_item it;
 
@@ -398,9 +417,12 @@ static bool tail_record(void *arg, const struct frz_record *rec, bool known)
 }
 
 /* What the segments lack. False: nothing of use. */
-static bool take_tail(struct import *im, const struct case_state *state, char *err, size_t cap, int *code)
+static bool take_tail(struct import *im, const struct case_state *state, char *err, size_t cap,
+		      int *code)
 {
-	struct tail_taker to = { .d = im->dec, .half = tail_half, .record = tail_record, .arg = im };
+	struct tail_taker to = {
+		.d = im->dec, .half = tail_half, .record = tail_record, .arg = im
+	};
 	struct tail_state *t = &im->state;
 
 	frz_unfinished_fit(&im->tail, im->genesis_link, state->head.segments, state->head.events);
@@ -437,7 +459,8 @@ static bool take_all(struct import *im, struct case_state *state, char *err, siz
 		if (!take_blocks(im, (uint64_t)st.st_size, state, err, cap, code))
 			return false;
 		/* within a block that is being written */
-		if (state->end != FRZ_E_TRUNCATED || writer != FRZ_WRITER_AT_WORK || im->o.live || tries++ == 100)
+		if (state->end != FRZ_E_TRUNCATED || writer != FRZ_WRITER_AT_WORK || im->o.live ||
+		    tries++ == 100)
 			break;
 		nanosleep(&moment, NULL);
 	}

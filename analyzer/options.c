@@ -29,11 +29,11 @@ static bool set_allowed_signers(struct options *o, const char *v);
 static bool set_checkpoint(struct options *o, const char *v);
 static bool set_expect_head(struct options *o, const char *v);
 
-#define SETTER(name, field)                                       \
-	static bool set_##name(struct options *o, const char *v)  \
-	{                                                         \
-		o->field = v;                                     \
-		return true;                                      \
+#define SETTER(name, field)                                                                        \
+	static bool set_##name(struct options *o, const char *v)                                   \
+	{                                                                                          \
+		o->field = v;                                                                      \
+		return true;                                                                       \
 	}
 SETTER(revoked, revoked)
 SETTER(receipt, receipt)
@@ -50,27 +50,34 @@ SETTER(note, remark[FRZ_REMARK_NOTE])
 static const struct shared {
 	const char *name, *arg, *help;
 	bool (*set)(struct options *o, const char *v);
-	const char *group;              /* heads a new group in the help text */
+	const char *group; /* heads a new group in the help text */
 } shared[] = {
 	{ "pid", "PID[,PID]", "of these processes", set_pid, "Filters:" },
 	{ "path", "GLOB", "whose path matches, e.g. '/etc/*'", set_path, NULL },
 	{ "syscall", "NAME[,NAME]", "these calls", set_syscall, NULL },
-	{ "since", "TIME", "from 2024-05-06T07:08:09.5 (UTC; or with +02:00) or @SECONDS on", set_since, NULL },
+	{ "since", "TIME", "from 2024-05-06T07:08:09.5 (UTC; or with +02:00) or @SECONDS on",
+	  set_since, NULL },
 	{ "until", "TIME", "before that time", set_until, NULL },
 	{ "failed", NULL, "that failed", set_failed, NULL },
 	{ "limit", "N", "at most N rows", set_limit, NULL },
 	{ "format", "FORMAT", "text, csv, json or jsonl", set_format, "Output:" },
-	{ "output", "FILE", "into a new file; one that exists is never overwritten", set_output, NULL },
+	{ "output", "FILE", "into a new file; one that exists is never overwritten", set_output,
+	  NULL },
 	{ "db", "FILE", "the database, instead of CASE.sqlite beside the case", set_db, NULL },
-	{ "allow-damaged", NULL, "read a damaged case up to and past the damage", set_allow_damaged, NULL },
+	{ "allow-damaged", NULL, "read a damaged case up to and past the damage", set_allow_damaged,
+	  NULL },
 	{ "quiet", NULL, "no progress line", set_quiet, NULL },
-	{ "require", "LIST", "fail unless the case is sealed, signed, anchored", set_require, "With --verify:" },
-	{ "allowed-signers", "FILE", "who may sign, as for ssh-keygen -Y verify", set_allowed_signers, NULL },
+	{ "require", "LIST", "fail unless the case is sealed, signed, anchored", set_require,
+	  "With --verify:" },
+	{ "allowed-signers", "FILE", "who may sign, as for ssh-keygen -Y verify",
+	  set_allowed_signers, NULL },
 	{ "revoked", "FILE", "keys that no longer count, as for ssh-keygen -r", set_revoked, NULL },
 	{ "checkpoint", "FILE", "checkpoints that were kept elsewhere", set_checkpoint, NULL },
-	{ "receipt", "FILE", "a receipt of a custody entry (with --receive: of the release)", set_receipt, NULL },
+	{ "receipt", "FILE", "a receipt of a custody entry (with --receive: of the release)",
+	  set_receipt, NULL },
 	{ "expect-head", "HASH", "the chain head that was noted elsewhere", set_expect_head, NULL },
-	{ "as", "NAME", "who signs, by the name that allowed signers have", set_as, "With --sign, --release, --receive:" },
+	{ "as", "NAME", "who signs, by the name that allowed signers have", set_as,
+	  "With --sign, --release, --receive:" },
 	{ "to", "NAME", "who is to receive it", set_to, NULL },
 	{ "from", "NAME", "who released it", set_from, NULL },
 	{ "purpose", "TEXT", "what for", set_purpose, NULL },
@@ -143,7 +150,8 @@ static bool set_syscall(struct options *o, const char *v)
 		size_t n = strcspn(p, ",");
 
 		if (!n || !known_syscall(p, n)) {
-			complain(0, "--syscall %.*s: no such system call", n ? (int)n : 2, n ? p : "''");
+			complain(0, "--syscall %.*s: no such system call", n ? (int)n : 2,
+				 n ? p : "''");
 			return false;
 		}
 		p += n;
@@ -195,19 +203,21 @@ bool parse_time(const char *s, int64_t *ns)
 		errno = 0;
 		sec = strtoll(s + 1, &end, 10);
 		s = end;
-		if (errno || s[-1] == '@' || sec > 9000000000 || sec < 0 || !fraction(&s, &frac) || *s)
+		if (errno || s[-1] == '@' || sec > 9000000000 || sec < 0 || !fraction(&s, &frac) ||
+		    *s)
 			return false;
 		*ns = sec * 1000000000 + frac;
 		return true;
 	}
-	if (!digits(&s, 4, 1970, 2200, &tm.tm_year) || *s++ != '-' || !digits(&s, 2, 1, 12, &tm.tm_mon) || *s++ != '-' ||
-	    !digits(&s, 2, 1, 31, &tm.tm_mday))
+	if (!digits(&s, 4, 1970, 2200, &tm.tm_year) || *s++ != '-' ||
+	    !digits(&s, 2, 1, 12, &tm.tm_mon) || *s++ != '-' || !digits(&s, 2, 1, 31, &tm.tm_mday))
 		return false;
 	tm.tm_year -= 1900;
 	tm.tm_mon -= 1;
 	if (*s == 'T' || *s == ' ') {
 		s++;
-		if (!digits(&s, 2, 0, 23, &tm.tm_hour) || *s++ != ':' || !digits(&s, 2, 0, 59, &tm.tm_min))
+		if (!digits(&s, 2, 0, 23, &tm.tm_hour) || *s++ != ':' ||
+		    !digits(&s, 2, 0, 59, &tm.tm_min))
 			return false;
 		if (*s == ':') {
 			s++;
@@ -303,7 +313,8 @@ static bool set_quiet(struct options *o, const char *v)
 static bool set_require(struct options *o, const char *v)
 {
 	o->require = verify_parse_require(v);
-	return o->require || (complain(0, "--require %s: it is a list of sealed, signed, anchored", v), false);
+	return o->require ||
+	       (complain(0, "--require %s: it is a list of sealed, signed, anchored", v), false);
 }
 
 static bool set_allowed_signers(struct options *o, const char *v)
@@ -323,7 +334,8 @@ static bool set_expect_head(struct options *o, const char *v)
 	uint8_t link[FRZ_HASH_LEN];
 
 	o->expect_head = v;
-	return verify_parse_head(v, link) || (complain(0, "--expect-head %s: not 64 hexadecimal digits", v), false);
+	return verify_parse_head(v, link) ||
+	       (complain(0, "--expect-head %s: not 64 hexadecimal digits", v), false);
 }
 
 static void help_line(const char *name, const char *arg, const char *help)
@@ -358,10 +370,12 @@ static struct option *long_options(const struct action *actions, size_t n)
 		return NULL;
 	for (size_t i = 0; i < n; i++)
 		if (actions[i].name)
-			*l++ = (struct option){ actions[i].name, actions[i].arg ? required_argument : no_argument, NULL,
-						OPT_ACTION + (int)i };
+			*l++ = (struct option){ actions[i].name,
+						actions[i].arg ? required_argument : no_argument,
+						NULL, OPT_ACTION + (int)i };
 	for (size_t i = 0; i < SHARED; i++)
-		*l++ = (struct option){ shared[i].name, shared[i].arg ? required_argument : no_argument, NULL,
+		*l++ = (struct option){ shared[i].name,
+					shared[i].arg ? required_argument : no_argument, NULL,
 					OPT_SHARED + (int)i };
 	*l++ = (struct option){ "help", no_argument, NULL, 'h' };
 	*l++ = (struct option){ "version", no_argument, NULL, 'V' };
@@ -377,7 +391,10 @@ static int unknown(int c, char *const *argv)
 	else if (optopt > 0 && optopt < 256)
 		complain(0, "unknown option -%c: see fanalyze --help", optopt);
 	else
-		complain(0, "%s: unknown or ambiguous option, or one that takes no argument: see fanalyze --help", word);
+		complain(
+			0,
+			"%s: unknown or ambiguous option, or one that takes no argument: see fanalyze --help",
+			word);
 	return 3;
 }
 
@@ -402,15 +419,18 @@ static int take_action(struct options *o, const struct action *a)
 /* What belongs to custody entries is not passed over in silence elsewhere. */
 static bool goes_together(const struct options *o)
 {
-	bool signs = o->action->flags & (ACTION_SIGN | ACTION_SIGNS), words = o->as || o->to || o->from;
+	bool signs = o->action->flags & (ACTION_SIGN | ACTION_SIGNS),
+	     words = o->as || o->to || o->from;
 
 	for (int i = 0; i < FRZ_REMARKS; i++)
 		words |= o->remark[i] != NULL;
 	if (o->sign_key && !signs)
 		complain(0, "--%s and --sign: one action at a time", o->action->name);
 	else if (words && !signs)
-		complain(0, "--as, --to, --from, --purpose, --authority, --via, --place and --note go with --sign, "
-			 "--release or --receive");
+		complain(
+			0,
+			"--as, --to, --from, --purpose, --authority, --via, --place and --note go with --sign, "
+			"--release or --receive");
 	else if (o->revoked && !o->allowed_signers)
 		complain(0, "--revoked needs --allowed-signers");
 	else
@@ -423,7 +443,9 @@ int options_parse(int argc, char **argv, const struct action *actions, size_t n,
 	struct option *list = long_options(actions, n);
 	int c, rc = 0;
 
-	*o = (struct options){ .filters = { .since_ns = FILTER_NONE, .until_ns = FILTER_NONE, .limit = FILTER_NONE } };
+	*o = (struct options){ .filters = { .since_ns = FILTER_NONE,
+					    .until_ns = FILTER_NONE,
+					    .limit = FILTER_NONE } };
 	if (!list) {
 		complain(0, "out of memory");
 		return 3;

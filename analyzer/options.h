@@ -16,37 +16,37 @@ struct options;
 /* A row of the table of actions: an option --NAME that says what to do. */
 struct action {
 	const char *name;
-	const char *arg;                /* name of its argument for the help text; NULL: it takes none */
+	const char *arg; /* name of its argument for the help text; NULL: it takes none */
 	const char *help;
-	int (*run)(const struct options *o);    /* returns the exit code */
-	const char *query;              /* for those that are a canned query */
+	int (*run)(const struct options *o); /* returns the exit code */
+	const char *query;		     /* for those that are a canned query */
 	unsigned flags;
 };
-#define ACTION_HIDDEN 1u
-#define ACTION_NO_CASE 2u               /* works without a case */
-#define ACTION_SIGN    4u               /* --sign: alone, or along with one that SIGNS */
+#define ACTION_HIDDEN  1u
+#define ACTION_NO_CASE 2u /* works without a case */
+#define ACTION_SIGN    4u /* --sign: alone, or along with one that SIGNS */
 #define ACTION_SIGNS   8u
 
 /* What rows are wanted. Bound as parameters, never pasted into SQL. */
 struct filters {
-	const char *pid;                /* "812" or "812,813"; NULL: any */
-	const char *path;               /* GLOB */
-	const char *syscall;            /* a name or several with commas, all known */
-	int64_t since_ns, until_ns;     /* FILTER_NONE: not given; until is exclusive */
+	const char *pid;	    /* "812" or "812,813"; NULL: any */
+	const char *path;	    /* GLOB */
+	const char *syscall;	    /* a name or several with commas, all known */
+	int64_t since_ns, until_ns; /* FILTER_NONE: not given; until is exclusive */
 	bool failed;
-	int64_t limit;                  /* FILTER_NONE */
+	int64_t limit; /* FILTER_NONE */
 };
 #define FILTER_NONE INT64_MIN
 
 struct options {
-	const char *case_path;          /* NULL only for an action that needs none */
+	const char *case_path; /* NULL only for an action that needs none */
 	const struct action *action;
 	const char *arg;
 	struct filters filters;
 	enum output_format format;
 	bool format_given;
-	const char *db;                 /* --db, or NULL */
-	const char *output;             /* --output, or NULL */
+	const char *db;	    /* --db, or NULL */
+	const char *output; /* --output, or NULL */
 	bool allow_damaged, quiet;
 	/* for --verify and custody */
 	unsigned require;
