@@ -33,7 +33,8 @@ static bool grow(void **p, uint32_t *cap, uint32_t want, size_t size)
 
 static void remember_path(struct rows *r, uint32_t path, uint32_t row)
 {
-	if (!grow((void **)&r->file_by_path, &r->cap_file_by_path, path, sizeof(*r->file_by_path))) {
+	if (!grow((void **)&r->file_by_path, &r->cap_file_by_path, path,
+		  sizeof(*r->file_by_path))) {
 		r->failed = true;
 		return;
 	}
@@ -123,7 +124,8 @@ void files_known(struct rows *r, uint32_t number)
 	uint32_t path = f ? rows_dec_string(r, f->path) : 0, row = 0;
 
 	if (f && is_resolved(f))
-		row = aggregate_find(&r->agg, TABLE_files, (const int64_t[]){ path, dev_of(f), (int64_t)f->ino });
+		row = aggregate_find(&r->agg, TABLE_files,
+				     (const int64_t[]){ path, dev_of(f), (int64_t)f->ino });
 	else if (path)
 		row = last_of_path(r, path);
 	if (!row)
@@ -218,7 +220,9 @@ static uint64_t port_key(const struct frz_sock *s)
 {
 	bool inet = s->family == AF_INET || s->family == AF_INET6;
 
-	return inet && s->local_len >= 4 ? 1 + (uint64_t)s->protocol * 65536 + s->local[2] * 256u + s->local[3] : 0;
+	return inet && s->local_len >= 4 ?
+		       1 + (uint64_t)s->protocol * 65536 + s->local[2] * 256u + s->local[3] :
+		       0;
 }
 
 /* Of a socket whose listen, connect or accept was not seen: what the kernel says of it now. A
@@ -235,7 +239,9 @@ static const char *direction_found(struct rows *r, const struct frz_sock *s)
 	if ((s->type & 0xf) != SOCK_STREAM || !s->peer_len)
 		return NULL;
 	if (s->family == AF_UNIX)
-		return named(s->peer, s->peer_len) ? "out" : named(s->local, s->local_len) ? "in" : NULL;
+		return named(s->peer, s->peer_len)   ? "out" :
+		       named(s->local, s->local_len) ? "in" :
+						       NULL;
 	return key && map_get(&r->listening, key) ? "in" : NULL;
 }
 

@@ -177,7 +177,7 @@ struct live *notes_live(struct rows *r, uint32_t tid)
 
 	if (!l)
 		l = new_life(r, tid, proc_row(r, tid, 0));
-	else if (l->gone)       /* its tid was taken over by another thread's execve */
+	else if (l->gone) /* its tid was taken over by another thread's execve */
 		l = new_life(r, tid, l->proc);
 	if (l && !l->thread)
 		name_live(r, l, 0);
@@ -198,7 +198,11 @@ static void thread_start(struct rows *r, struct frz_cur c)
 	if (!l || !l->task)
 		return;
 	if (!l->thread)
-		name_live(r, l, proc ? (uint32_t)(COL(r, procs, proc, comm) == NIL ? 0 : COL(r, procs, proc, comm)) : 0);
+		name_live(r, l,
+			  proc ? (uint32_t)(COL(r, procs, proc, comm) == NIL ?
+						    0 :
+						    COL(r, procs, proc, comm)) :
+				 0);
 	t = rows_columns(r, TABLE_tasks, l->task);
 	t[tasks_born] = (int64_t)how;
 	t[tasks_started] = r->last_ts;
@@ -329,8 +333,9 @@ static void context(struct rows *r, struct frz_cur c)
 
 		if (!v)
 			break;
-		s = key == FRZ_CTX_CMDLINE ? command_line(r, v, len) :
-		    rows_string(r, (struct frz_str){ .p = v, .len = (uint32_t)len });
+		s = key == FRZ_CTX_CMDLINE ?
+			    command_line(r, v, len) :
+			    rows_string(r, (struct frz_str){ .p = v, .len = (uint32_t)len });
 		if (!s)
 			continue;
 		if (key == FRZ_CTX_CMDLINE)
@@ -349,7 +354,8 @@ static void context(struct rows *r, struct frz_cur c)
 			p[procs_started] = strtoll(number, NULL, 10);
 		}
 		if (!aggregate_get(&r->agg, TABLE_contexts,
-				   (const int64_t[]){ proc, r->last_ts, (int64_t)reason, (int64_t)key, s }))
+				   (const int64_t[]){ proc, r->last_ts, (int64_t)reason,
+						      (int64_t)key, s }))
 			r->failed = true;
 	}
 }
@@ -395,7 +401,9 @@ static void signal_row(struct rows *r, struct frz_cur c, bool stopped)
 {
 	uint32_t tid = (uint32_t)frz_take_varint(&c);
 	struct live *l = find_live(r, tid);
-	int64_t v[signals_N] = { r->last_ts, l ? l->task : 0, (int64_t)frz_take_varint(&c), NIL, NIL, NIL };
+	int64_t v[signals_N] = {
+		r->last_ts, l ? l->task : 0, (int64_t)frz_take_varint(&c), NIL, NIL, NIL
+	};
 
 	if (stopped) {
 		v[signals_signo] = -v[signals_signo];
@@ -434,7 +442,8 @@ static void file_hash(struct rows *r, struct frz_cur c)
 		return;
 	for (unsigned i = 0; i < FRZ_HASH_LEN; i++)
 		snprintf(hex + 2 * i, 3, "%02x", h[i]);
-	if (!aggregate_get(&r->agg, TABLE_hashes, (const int64_t[]){ file, rows_text(r, hex), r->last_ts }))
+	if (!aggregate_get(&r->agg, TABLE_hashes,
+			   (const int64_t[]){ file, rows_text(r, hex), r->last_ts }))
 		r->failed = true;
 }
 
@@ -442,7 +451,8 @@ static void gap(struct rows *r, struct frz_cur c)
 {
 	uint64_t lost = frz_take_varint(&c);
 
-	cover(r, 0, 0, rows_text(r, "events lost"), string_or_zero(r, frz_take_varint(&c)), lost, r->last_ts);
+	cover(r, 0, 0, rows_text(r, "events lost"), string_or_zero(r, frz_take_varint(&c)), lost,
+	      r->last_ts);
 }
 
 void notes_record(struct rows *r, const struct frz_record *rec)
@@ -507,7 +517,8 @@ void notes_record(struct rows *r, const struct frz_record *rec)
 		if (rec->type > FRZ_R_UNBIND && FRZ_REC_TIMED((unsigned)rec->type)) {
 			char what[64];
 
-			snprintf(what, sizeof(what), "records of unknown type 0x%02x", (unsigned)rec->type);
+			snprintf(what, sizeof(what), "records of unknown type 0x%02x",
+				 (unsigned)rec->type);
 			cover(r, 0, 0, rows_text(r, what), 0, 1, r->last_ts);
 		}
 		break;
@@ -541,7 +552,8 @@ bool notes_load(struct rows *r)
 
 		if (!l)
 			return false;
-		*l = (struct live){ .task = t, .proc = (uint32_t)PEEK(r, tasks, t, proc),
+		*l = (struct live){ .task = t,
+				    .proc = (uint32_t)PEEK(r, tasks, t, proc),
 				    .fdtable = table == NIL ? 0 : (uint64_t)table,
 				    .gone = PEEK(r, tasks, t, gone) != NIL };
 		if (l->gone)
@@ -550,7 +562,8 @@ bool notes_load(struct rows *r)
 		if (!l->fdtable)
 			continue;
 		count(r, &r->table_users, l->fdtable, 1);
-		if (!map_get(&r->proc_by_table, l->fdtable) && !map_set(&r->proc_by_table, l->fdtable, l->proc))
+		if (!map_get(&r->proc_by_table, l->fdtable) &&
+		    !map_set(&r->proc_by_table, l->fdtable, l->proc))
 			return false;
 	}
 	n = aggregate_rows(&r->agg, TABLE_threads);

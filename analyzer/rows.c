@@ -8,8 +8,8 @@
 
 #include "rows_private.h"
 
-#define DETAIL_SLOTS (1u << 15)
-#define CALL_IO_URING 4u                /* beside enum frz_abi in a call's id */
+#define DETAIL_SLOTS  (1u << 15)
+#define CALL_IO_URING 4u /* beside enum frz_abi in a call's id */
 
 int64_t *rows_columns(struct rows *r, enum table t, uint32_t row)
 {
@@ -30,8 +30,10 @@ uint32_t rows_string(struct rows *r, struct frz_str s)
 		/* a cut is marked, so that it cannot pass for the whole */
 		char tail[64];
 		size_t t = (size_t)(s.true_len ?
-			snprintf(tail, sizeof(tail), "[cut: %u of %llu bytes]", s.len, (unsigned long long)s.true_len) :
-			snprintf(tail, sizeof(tail), "[cut after %u bytes]", s.len));
+					    snprintf(tail, sizeof(tail), "[cut: %u of %llu bytes]",
+						     s.len, (unsigned long long)s.true_len) :
+					    snprintf(tail, sizeof(tail), "[cut after %u bytes]",
+						     s.len));
 		char *p = malloc(s.len + t);
 
 		n = 0;
@@ -54,7 +56,8 @@ uint32_t rows_string(struct rows *r, struct frz_str s)
 
 uint32_t rows_text(struct rows *r, const char *s)
 {
-	return rows_string(r, (struct frz_str){ .p = (const uint8_t *)s, .len = (uint32_t)strlen(s) });
+	return rows_string(r,
+			   (struct frz_str){ .p = (const uint8_t *)s, .len = (uint32_t)strlen(s) });
 }
 
 uint32_t rows_dec_string(struct rows *r, uint32_t number)
@@ -116,28 +119,37 @@ void rows_mark(struct rows *r, int64_t ts, uint64_t seq, const char *what)
 		b->mark[b->nmarks++] = (struct mark_row){ ts, (int64_t)seq, what };
 }
 
-static void put_row(struct rows *r, const struct frz_record *rec, int64_t ts, uint32_t thread, uint32_t call,
-		    uint32_t path, uint32_t path2, int err)
+static void put_row(struct rows *r, const struct frz_record *rec, int64_t ts, uint32_t thread,
+		    uint32_t call, uint32_t path, uint32_t path2, int err)
 {
 	const struct frz_desc *d = &r->desc;
 	uint32_t detail = detail_id(r, d->detail);
 	struct batch *b = insert_batch(r->insert);
 
 	b->event[b->nevents++] = (struct event_row){
-		.ts = ts, .seq = (int64_t)rec->seq, .dur = (int64_t)rec->dur_ns,
-		.ret = d->returned ? rec->u.call.ret : NIL, .bytes = d->bytes >= 0 ? d->bytes : NIL,
-		.thread = thread, .call = call, .path = path, .path2 = path2, .detail = detail,
-		.fd = d->fd, .err = err,
+		.ts = ts,
+		.seq = (int64_t)rec->seq,
+		.dur = (int64_t)rec->dur_ns,
+		.ret = d->returned ? rec->u.call.ret : NIL,
+		.bytes = d->bytes >= 0 ? d->bytes : NIL,
+		.thread = thread,
+		.call = call,
+		.path = path,
+		.path2 = path2,
+		.detail = detail,
+		.fd = d->fd,
+		.err = err,
 	};
 }
 
-static void count_call(struct rows *r, struct live *l, uint32_t call, const struct frz_record *rec, int64_t ts,
-		       int err)
+static void count_call(struct rows *r, struct live *l, uint32_t call, const struct frz_record *rec,
+		       int64_t ts, int err)
 {
 	int64_t *c, dur = (int64_t)rec->dur_ns;
 
 	if (l->last_call != call) {
-		l->last_count = aggregate_get(&r->agg, TABLE_call_counts, (const int64_t[]){ l->proc, call });
+		l->last_count = aggregate_get(&r->agg, TABLE_call_counts,
+					      (const int64_t[]){ l->proc, call });
 		l->last_call = call;
 		if (!l->last_count)
 			r->failed = true;
@@ -156,7 +168,8 @@ static void count_call(struct rows *r, struct live *l, uint32_t call, const stru
 		c[call_counts_last] = ts;
 }
 
-static void count_failure(struct rows *r, uint32_t proc, uint32_t call, int err, uint32_t path, int64_t ts)
+static void count_failure(struct rows *r, uint32_t proc, uint32_t call, int err, uint32_t path,
+			  int64_t ts)
 {
 	int64_t *c = rows_columns(r, TABLE_failure_counts,
 				  aggregate_get(&r->agg, TABLE_failure_counts,
@@ -183,7 +196,8 @@ static bool event(struct rows *r, const struct frz_record *rec)
 
 	if (!l || !l->thread)
 		return false;
-	if ((b->nevents == BATCH_EVENTS || b->ndetails == BATCH_EVENTS || b->nmarks + 8 > 2 * BATCH_EVENTS) &&
+	if ((b->nevents == BATCH_EVENTS || b->ndetails == BATCH_EVENTS ||
+	     b->nmarks + 8 > 2 * BATCH_EVENTS) &&
 	    !insert_submit(r->insert)) {
 		r->failed = true;
 		return false;
@@ -207,11 +221,12 @@ static bool event(struct rows *r, const struct frz_record *rec)
 	if (frz_att_find(c, FRZ_A_SIGN, FRZ_SLOT_NONE, &a))
 		rows_mark(r, ts, rec->seq, "sign");
 	if (err) {
-		uint32_t file = ci->has_path && path ? files_of_path(r, path) : file_behind(r, fds_of(r, d->instance));
+		uint32_t file = ci->has_path && path ? files_of_path(r, path) :
+						       file_behind(r, fds_of(r, d->instance));
 
 		count_failure(r, l->proc, call, err, path, ts);
 		if (err == EINPROGRESS && ent && ent->effect == FRZ_FX_CONNECT)
-			effects_of(r, rec, ent, ci, l, path, path2, ts);        /* it goes on */
+			effects_of(r, rec, ent, ci, l, path, path2, ts); /* it goes on */
 		COL(r, files, file, failures)++;
 		files_touch(r, file, l->proc, ts);
 	} else if (d->returned) {
@@ -273,15 +288,9 @@ void rows_segment(struct rows *r, const struct frz_decoder *d, int64_t mono_to_r
 		memset(r->seg_file, 0, r->cap_seg_file * sizeof(*r->seg_file));
 }
 
-void rows_audit(struct rows *r, bool audit)
-{
-	r->audit = audit;
-}
+void rows_audit(struct rows *r, bool audit) { r->audit = audit; }
 
-void rows_stats(const struct rows *r, struct rows_stats *s)
-{
-	*s = r->stats;
-}
+void rows_stats(const struct rows *r, struct rows_stats *s) { *s = r->stats; }
 
 static bool load(struct rows *r)
 {
@@ -290,25 +299,33 @@ static bool load(struct rows *r)
 
 	if (!aggregates_load(&r->agg, r->db) || !files_load(r) || !notes_load(r))
 		return false;
-	if (sqlite3_prepare_v2(r->db, "SELECT coalesce(raw, CAST(text AS BLOB)) FROM strings ORDER BY id", -1, &st, NULL))
+	if (sqlite3_prepare_v2(r->db,
+			       "SELECT coalesce(raw, CAST(text AS BLOB)) FROM strings ORDER BY id",
+			       -1, &st, NULL))
 		return false;
 	for (uint32_t n = 1; good && sqlite3_step(st) == SQLITE_ROW; n++) {
 		const void *p = sqlite3_column_blob(st, 0);
 
-		good = intern_bytes(r->strings, p ? p : "", (size_t)sqlite3_column_bytes(st, 0)) == n;
+		good = intern_bytes(r->strings, p ? p : "", (size_t)sqlite3_column_bytes(st, 0)) ==
+		       n;
 	}
 	good &= sqlite3_finalize(st) == SQLITE_OK;
-	if (sqlite3_prepare_v2(r->db, "SELECT coalesce(max(id), 0) + 1 FROM details", -1, &st, NULL))
+	if (sqlite3_prepare_v2(r->db, "SELECT coalesce(max(id), 0) + 1 FROM details", -1, &st,
+			       NULL))
 		return false;
 	good &= sqlite3_step(st) == SQLITE_ROW;
 	r->next_detail = (uint32_t)sqlite3_column_int64(st, 0);
 	sqlite3_finalize(st);
-	if (sqlite3_prepare_v2(r->db, "SELECT value FROM meta WHERE key = 'last_ts'", -1, &st, NULL))
+	if (sqlite3_prepare_v2(r->db, "SELECT value FROM meta WHERE key = 'last_ts'", -1, &st,
+			       NULL))
 		return false;
 	if (sqlite3_step(st) == SQLITE_ROW)
 		r->last_ts = sqlite3_column_int64(st, 0);
 	sqlite3_finalize(st);
-	if (sqlite3_prepare_v2(r->db, "SELECT count(*), coalesce(min(ts), 0), coalesce(max(ts), 0) FROM events", -1, &st, NULL))
+	if (sqlite3_prepare_v2(
+		    r->db,
+		    "SELECT count(*), coalesce(min(ts), 0), coalesce(max(ts), 0) FROM events", -1,
+		    &st, NULL))
 		return false;
 	good &= sqlite3_step(st) == SQLITE_ROW;
 	r->stats.events = (uint64_t)sqlite3_column_int64(st, 0);
@@ -335,7 +352,9 @@ struct rows *rows_new(sqlite3 *db, char *err, size_t cap)
 		return NULL;
 	}
 	if (!load(r)) {
-		snprintf(err, cap, "cannot be gone on with: %s", sqlite3_errcode(db) == SQLITE_OK ? "contents do not fit together" : sqlite3_errmsg(db));
+		snprintf(err, cap, "cannot be gone on with: %s",
+			 sqlite3_errcode(db) == SQLITE_OK ? "contents do not fit together" :
+							    sqlite3_errmsg(db));
 		rows_free(r);
 		return NULL;
 	}
@@ -380,7 +399,10 @@ static bool flush_names(struct rows *r)
 	sqlite3_stmt *st = NULL;
 	bool good = true;
 
-	if (sqlite3_prepare_v2(r->db, "INSERT OR IGNORE INTO calls SELECT ?, ?, text FROM strings WHERE id = ?", -1, &st, NULL))
+	if (sqlite3_prepare_v2(
+		    r->db,
+		    "INSERT OR IGNORE INTO calls SELECT ?, ?, text FROM strings WHERE id = ?", -1,
+		    &st, NULL))
 		return false;
 	for (uint32_t i = 0; r->calls.slot && i <= r->calls.mask && good; i++) {
 		const struct map_slot *s = &r->calls.slot[i];
@@ -392,13 +414,15 @@ static bool flush_names(struct rows *r)
 		if (abi == CALL_IO_URING)
 			sqlite3_bind_null(st, 2);
 		else
-			sqlite3_bind_text(st, 2, frz_abi_name((enum frz_abi)abi), -1, SQLITE_STATIC);
+			sqlite3_bind_text(st, 2, frz_abi_name((enum frz_abi)abi), -1,
+					  SQLITE_STATIC);
 		sqlite3_bind_int64(st, 3, s->value);
 		good = sqlite3_step(st) == SQLITE_DONE;
 		sqlite3_reset(st);
 	}
 	sqlite3_finalize(st);
-	if (!good || sqlite3_prepare_v2(r->db, "INSERT OR IGNORE INTO errnos VALUES (?, ?)", -1, &st, NULL))
+	if (!good ||
+	    sqlite3_prepare_v2(r->db, "INSERT OR IGNORE INTO errnos VALUES (?, ?)", -1, &st, NULL))
 		return false;
 	for (int i = 1; i < 4096 && good; i++) {
 		const char *name = r->errnos[i] ? frz_errno_name(i) : NULL;
@@ -420,7 +444,8 @@ static bool flush_names(struct rows *r)
 static bool flush_last_ts(struct rows *r)
 {
 	sqlite3_stmt *st = NULL;
-	bool good = sqlite3_prepare_v2(r->db, "INSERT OR REPLACE INTO meta VALUES ('last_ts', ?)", -1, &st, NULL) == SQLITE_OK;
+	bool good = sqlite3_prepare_v2(r->db, "INSERT OR REPLACE INTO meta VALUES ('last_ts', ?)",
+				       -1, &st, NULL) == SQLITE_OK;
 
 	if (good) {
 		sqlite3_bind_int64(st, 1, r->last_ts);

@@ -12,12 +12,14 @@ void tail_state_text(const struct tail_state *t, char text[TAIL_TEXT_MAX])
 	char hex[FRZ_HEX_LEN];
 	size_t n;
 
-	n = (size_t)snprintf(text, TAIL_TEXT_MAX, "%d %d %d %" PRIu64 " %" PRIu64 " %" PRIu64 " %s;", (int)t->writer,
+	n = (size_t)snprintf(text, TAIL_TEXT_MAX,
+			     "%d %d %d %" PRIu64 " %" PRIu64 " %" PRIu64 " %s;", (int)t->writer,
 			     t->present, t->readable, t->events, t->lost, t->unusable, t->why);
 	for (unsigned i = 0; i < t->nmarks && n < TAIL_TEXT_MAX; i++) {
 		frz_hex(t->mark[i].sha256, FRZ_HASH_LEN, hex);
-		n += (size_t)snprintf(text + n, TAIL_TEXT_MAX - n, " %" PRIu64 " %" PRIu64 " %" PRIu64 " %s",
-				      t->mark[i].generation, t->mark[i].records, t->mark[i].events, hex);
+		n += (size_t)snprintf(
+			text + n, TAIL_TEXT_MAX - n, " %" PRIu64 " %" PRIu64 " %" PRIu64 " %s",
+			t->mark[i].generation, t->mark[i].records, t->mark[i].events, hex);
 	}
 }
 
@@ -47,8 +49,9 @@ bool tail_state_marks(const char *text, struct tail_mark mark[FRZ_TAIL_HALVES], 
 
 		_Static_assert(FRZ_HEX_LEN > 64, "64 digits fit");
 		if (*n == FRZ_TAIL_HALVES ||
-		    sscanf(p, " %" SCNu64 " %" SCNu64 " %" SCNu64 " %64s%n", &m->generation, &m->records, &m->events,
-			   hex, &used) != 4 || strlen(hex) != 64 || !parse_hex(hex, m->sha256))
+		    sscanf(p, " %" SCNu64 " %" SCNu64 " %" SCNu64 " %64s%n", &m->generation,
+			   &m->records, &m->events, hex, &used) != 4 ||
+		    strlen(hex) != 64 || !parse_hex(hex, m->sha256))
 			return false;
 		p += used;
 	}
@@ -122,7 +125,9 @@ static enum tail_walked walk_half(const struct frz_tail_half *half, const struct
 		t->unusable += half->usable - at;
 		snprintf(t->why, sizeof(t->why), "records in it make no sense");
 	}
-	*m = (struct tail_mark){ .generation = half->generation, .records = h.records, .events = h.events };
+	*m = (struct tail_mark){ .generation = half->generation,
+				 .records = h.records,
+				 .events = h.events };
 	frz_sha256_peek(&h.sha, m->sha256);
 	t->nmarks++;
 	t->events += h.events;
@@ -130,14 +135,17 @@ static enum tail_walked walk_half(const struct frz_tail_half *half, const struct
 	return TAIL_GOOD;
 }
 
-enum tail_walked tail_walk(const struct frz_unfinished *u, const struct tail_taker *to, struct tail_state *t)
+enum tail_walked tail_walk(const struct frz_unfinished *u, const struct tail_taker *to,
+			   struct tail_state *t)
 {
 	struct tail_state was = *t;
 	enum tail_walked w = TAIL_GOOD;
 	unsigned known = 0;
 	bool good = true;
 
-	*t = (struct tail_state){ .writer = was.writer, .present = u->present, .readable = u->readable,
+	*t = (struct tail_state){ .writer = was.writer,
+				  .present = u->present,
+				  .readable = u->readable,
 				  .unusable = u->tail.unusable };
 	snprintf(t->why, sizeof(t->why), "%s", u->why);
 	for (unsigned i = 0; i < u->tail.nhalves && good && w == TAIL_GOOD; i++) {

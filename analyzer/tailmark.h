@@ -15,8 +15,8 @@
 /* The first records of the segment with this number (from 1). */
 struct tail_mark {
 	uint64_t generation, records;
-	uint64_t events;		/* among those records */
-	uint8_t sha256[FRZ_HASH_LEN];	/* of them, see tail_hash_add */
+	uint64_t events;	      /* among those records */
+	uint8_t sha256[FRZ_HASH_LEN]; /* of them, see tail_hash_add */
 };
 
 struct tail_state {

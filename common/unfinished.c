@@ -17,7 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define COPIES	  200 /* a half lasts many times as long as its copy takes */
+#define COPIES	  200		   /* a half lasts many times as long as its copy takes */
 #define CLOCK_MAX (UINT64_MAX / 4) /* ns: 146 years of uptime, or the year 2116 */
 
 bool frz_unfinished_init(struct frz_unfinished *u, const char *case_path)

@@ -18,7 +18,7 @@ static ssize_t read_hooked(int fd, void *p, size_t n, off_t at);
 #include <sys/mman.h>
 #include <time.h>
 
-#define HALF 4096u
+#define HALF	     4096u
 #define EVENTS_OF(x) ((x) & ((UINT64_C(1) << 40) - 1))
 
 static uint8_t link_of_case[FRZ_HASH_LEN] = { 7, 7, 7 };
@@ -63,9 +63,9 @@ static size_t put_event(uint8_t *data, size_t at, uint32_t seed, uint64_t seq, b
 	struct frz_buf rec = { .p = rec_mem, .cap = sizeof rec_mem };
 	size_t n;
 
-	frz_buf_varint(&body, 5);	/* tid */
-	frz_buf_varint(&body, 4 * 8);	/* lseek */
-	frz_buf_varint(&body, 0);	/* flags */
+	frz_buf_varint(&body, 5);     /* tid */
+	frz_buf_varint(&body, 4 * 8); /* lseek */
+	frz_buf_varint(&body, 0);     /* flags */
 	frz_buf_zigzag(&body, (int64_t)seq);
 	frz_buf_varint(&body, 0);
 	frz_enc_record(&rec, FRZ_R_SYSCALL, &body);
@@ -383,7 +383,8 @@ static void nonsense(void)
 		ok(u.tail.nhalves == 1 && frz_half_next(&c, dec, &rec) == FRZ_OK &&
 			   frz_half_next(&c, dec, &rec) == (i == 2 ? FRZ_OK : FRZ_E_CORRUPT),
 		   i == 2 ? "a record that is right" :
-		   i == 1 ? "a call that began before the clock did" : "a byte behind a record");
+		   i == 1 ? "a call that began before the clock did" :
+			    "a byte behind a record");
 	}
 	frz_unfinished_release(&u);
 }
