@@ -33,7 +33,8 @@ SELECT path.text AS path, kind.text AS kind,
 	coalesce(owner.text, CAST(f.uid AS TEXT)) AS owner,
 	coalesce(grp.text, CAST(f.gid AS TEXT)) AS grp,
 	f.size,
-	strftime('%Y-%m-%dT%H:%M:%S', f.mtime_s, 'unixepoch') || printf('.%09dZ', f.mtime_ns) AS mtime,
+	strftime('%Y-%m-%dT%H:%M:%S', f.mtime_s, 'unixepoch')
+		|| printf('.%09dZ', f.mtime_ns) AS mtime,
 	f.opens, f.failures, f.reads, f.writes, f.bytes_read, f.bytes_written, f.mapped, f.created,
 	f.deleted, f.renamed, f.executed,
 	strftime('%Y-%m-%dT%H:%M:%S', f.first / 1000000000, 'unixepoch')
@@ -64,8 +65,8 @@ SELECT p.pid, comm.text AS comm, d.fd, path.text AS path, kind.text AS kind,
 	d.reads, d.writes, d.bytes_read, d.bytes_written,
 	family.text AS family, type.text AS type, local.text AS local, remote.text AS remote,
 	direction.text AS direction, d.is_socket,
-	d.id AS fd_id, d.file AS file_id, d.opened AS opened_ns, d.closed AS closed_ns, d.how, d.flags,
-	d.proc AS proc_id
+	d.id AS fd_id, d.file AS file_id, d.opened AS opened_ns, d.closed AS closed_ns, d.how,
+	d.flags, d.proc AS proc_id
 FROM fds d
 LEFT JOIN procs p ON p.id = d.proc
 LEFT JOIN strings comm ON comm.id = p.comm
@@ -117,7 +118,8 @@ SELECT p.pid, t.tid,
 	t.recorded_read, t.recorded_written,
 	CASE
 	WHEN t.io_state <> 2 THEN 'unknown'
-	WHEN t.kernel_read = t.recorded_read AND t.kernel_written = t.recorded_written THEN 'balanced'
+	WHEN t.kernel_read = t.recorded_read AND t.kernel_written = t.recorded_written
+		THEN 'balanced'
 	WHEN t.kernel_written = t.recorded_written THEN
 		printf('differs by %d read', t.recorded_read - t.kernel_read)
 	WHEN t.kernel_read = t.recorded_read THEN
@@ -133,8 +135,8 @@ SELECT pid, tid, what, count,
 		|| printf('.%09dZ', first % 1000000000) AS first_time,
 	detail
 FROM (
-	SELECT nullif(n.pid, 0) AS pid, nullif(n.tid, 0) AS tid, what.text AS what, n.count, n.first,
-		detail.text AS detail
+	SELECT nullif(n.pid, 0) AS pid, nullif(n.tid, 0) AS tid, what.text AS what, n.count,
+		n.first, detail.text AS detail
 	FROM coverage_notes n
 	JOIN strings what ON what.id = n.what
 	LEFT JOIN strings detail ON detail.id = n.detail
@@ -181,7 +183,8 @@ SELECT v.seq, v.ts AS ts_ns,
 	path.text AS path, kind.text AS kind,
 	CASE WHEN v.mode IS NOT NULL THEN printf('%04o', v.mode & 4095) END AS mode,
 	owner.text AS owner, grp.text AS grp, v.size,
-	strftime('%Y-%m-%dT%H:%M:%S', v.mtime_s, 'unixepoch') || printf('.%09dZ', v.mtime_ns) AS mtime,
+	strftime('%Y-%m-%dT%H:%M:%S', v.mtime_s, 'unixepoch')
+		|| printf('.%09dZ', v.mtime_ns) AS mtime,
 	v.nlink AS links
 FROM victims v
 JOIN threads t ON t.id = v.thread

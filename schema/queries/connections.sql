@@ -11,6 +11,7 @@ ORDER BY pid, coalesce(opened_ns, 0), fd_id
 LIMIT :limit
 -- text
 SELECT pid, comm, fd, family || '/' || type AS type, direction AS dir,
-	substr(opened, 12, 8) AS opened, substr(closed, 12, 8) AS closed, size(bytes_read) AS "read",
-	size(bytes_written) AS written, coalesce(local, '') || coalesce(' > ' || remote, '') AS addresses
+	substr(opened, 12, 8) AS opened, substr(closed, 12, 8) AS closed,
+	size(bytes_read) AS "read", size(bytes_written) AS written,
+	coalesce(local, '') || coalesce(' > ' || remote, '') AS addresses
 FROM rows;

@@ -1,6 +1,6 @@
 -- Files that were executed and deleted.
-SELECT path, kind, dev, ino, mode, owner, grp, size, mtime, bytes_read, bytes_written, created, deleted,
-	renamed, executed, first_time, last_time, processes
+SELECT path, kind, dev, ino, mode, owner, grp, size, mtime, bytes_read, bytes_written, created,
+	deleted, renamed, executed, first_time, last_time, processes
 FROM file_rows
 WHERE executed > 0 AND deleted > 0
 	AND file_id IN (SELECT file_id FROM file_pids WHERE listed(:pid, pid))

@@ -1,8 +1,8 @@
 -- Files touched: what was done to each, with its owner, mode and size.
 -- --pid, --since and --until choose the files; the counts are those of the whole recording.
 SELECT path, kind, dev, ino, mode, owner, grp, size, mtime, opens, failures, reads, writes,
-	bytes_read, bytes_written, mapped, created, deleted, renamed, executed, iso(first_ns) AS first_time,
-	iso(last_ns) AS last_time, processes
+	bytes_read, bytes_written, mapped, created, deleted, renamed, executed,
+	iso(first_ns) AS first_time, iso(last_ns) AS last_time, processes
 FROM file_rows
 WHERE 1
 	AND file_id IN (SELECT file_id FROM file_pids WHERE listed(:pid, pid))

@@ -1,7 +1,7 @@
 -- Every recorded call, in order of time.
 WITH path_ids AS (SELECT id FROM strings WHERE text GLOB :path)
-SELECT seq, iso(ts_ns) AS time, ts_ns, dur_ns, pid, tid, comm, abi, syscall, fd, path, path2, ret, errno,
-	bytes, detail
+SELECT seq, iso(ts_ns) AS time, ts_ns, dur_ns, pid, tid, comm, abi, syscall, fd, path, path2, ret,
+	errno, bytes, detail
 FROM timeline_rows
 WHERE 1
 	AND thread_id IN (SELECT id FROM threads WHERE listed(:pid, pid))

@@ -8,7 +8,8 @@ LEFT JOIN strings comm ON comm.id = p.comm
 LEFT JOIN strings cwd ON cwd.id = p.cwd
 WHERE d.writes > 0 AND d.path GLOB '/*' AND d.path NOT GLOB '/dev/*'
 	AND coalesce(d.kind, 'file') = 'file'
-	AND NOT coalesce(cwd.text <> '/' AND substr(d.path, 1, length(cwd.text) + 1) = cwd.text || '/', 0)
+	AND NOT coalesce(cwd.text <> '/'
+		AND substr(d.path, 1, length(cwd.text) + 1) = cwd.text || '/', 0)
 	AND listed(:pid, p.pid)
 	AND d.path GLOB :path
 	AND coalesce(d.closed_ns, 9223372036854775807) >= :since
