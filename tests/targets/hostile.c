@@ -99,7 +99,7 @@ static void paths(void)
 {
 	static const char *const names[] = {
 		"new\nline", "\x1b]0;title\x07\x1b[2J", "\xff\xfe\x80 not UTF-8 \xc3", "tab\tquote\"back\\slash'",
-		" ", "\x01\x02\x7f", "\xe2\x80\xae" "gpj.exe", "-rf", "%s%n%n", "\xed\xa0\x80", "name => other = -1",
+		" ", "\x01\x02\x7f", "\xe2\x80\xaegpj.exe", "-rf", "%s%n%n", "\xed\xa0\x80", "name => other = -1",
 	};
 	char *p, *q;
 	int fd;
