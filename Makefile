@@ -303,6 +303,7 @@ SCRIPT_TESTS = \
 	tests/e2e/analyze-follow.t \
 	tests/e2e/connections.t \
 	tests/e2e/audit.t \
+	tests/e2e/context.t \
 	tests/e2e/hostile.t \
 	tests/e2e/mapped.t \
 	tests/e2e/differential.t \
