@@ -49,17 +49,17 @@ def cycles(name, n, longest, *options):
 
 cycles("sleeping", 6 * SCALE, 0.05)
 cycles("sleeping", 4, 0, "-e", "file")
-cycles("service", 20 * SCALE, 0.06)
-cycles("service", 5, 0.05, "-e", "all", "--placement", "none")
-cycles("service", 5, 0.05, "--placement", "colocate")
-cycles("service", 5, 0.05, "--placement", "spin")
-cycles("computing", 8 * SCALE, 0.1)
+cycles("service", 100 if FULL else 12, 0.06)
+cycles("service", 3 * SCALE, 0.05, "-e", "all", "--placement", "none")
+cycles("service", 3 * SCALE, 0.05, "--placement", "colocate")
+cycles("service", 3 * SCALE, 0.05, "--placement", "spin")
+cycles("computing", 5 * SCALE, 0.1)
 
 # ---- threads that are born and die meanwhile ----
 
 target = Driven("breeding")
 wrong = ""
-for i in range(15 * SCALE):
+for i in range(8 * SCALE):
     t = Tracer([target.pid])
     t.attached()
 
@@ -164,28 +164,33 @@ left_over()
 
 # ---- vfork ----
 
-for ms in (600, 4000):
-    target = Driven("in-vfork", ms)
-    started = time.monotonic()
+target = Driven("in-vfork", "-")
+for i in range(3):
     t = Tracer([target.pid])
     ok(t.attached(), "attached to the parent inside vfork", t.said())
     time.sleep(0.02)
-    is_(t.end(), 0, "left inside vfork")
-    ok(ms < 4000 or time.monotonic() - started < 3.5 * SLOW, "without waiting for its end",
-       f"took {time.monotonic() - started:.2f} s")
+    before = time.monotonic()
+    is_(t.end(), 0, "left inside vfork, which does not end meanwhile")
     t.drop()
-    wrong = settles(lambda: unharmed(target.pid, target.mask))
-    finish(target, "the vfork ends as ever", 0, (0, "end\n"))
-target = Driven("in-vfork", 1000 * SLOW)
+inner = next(p for p in descendants() if status_of(p).get("PPid") == str(target.pid))
+for pids in ([target.pid, inner], [inner, target.pid], [inner]):
+    t = Tracer(pids)
+    ok(t.attached(), "attached to both sides of a vfork, or to the child", t.said())
+    is_(t.end(), 0, "left")
+    t.drop()
+is_(settles(lambda: "" if tracer_of(target.pid) == tracer_of(inner) == 0 else "traced"), "", "no tracer is left")
+finish(target, "the vfork ends as ever", 1)
+target = Driven("in-vfork", "-")
 t = Tracer([target.pid])
 t.attached()
-is_((t.end(None), t.said()), (0, ""), "a vfork that ends while attached: frec ends with it")
+got = target.end(1)
+is_((got, t.end(None), t.said()), ((0, "end\n"), 0, ""), "a vfork that ends while attached: so does frec")
 t.drop()
-finish(target, "and nothing is lost", 0, (0, "end\n"))
+left_over()
 
 # ---- execve without pause ----
 
-target = Driven("exec-storm", 400 * SCALE)
+target = Driven("exec-storm", 200 * SCALE)
 tries, attached, wrong = 0, 0, ""
 while target.p.poll() is None and not wrong:
     t = Tracer([target.pid])
@@ -247,7 +252,7 @@ for name in "service", "computing":
     time.sleep(0.1)
     before = speed(target)
     wrong = ""
-    n = 12 * SCALE
+    n = 8 * SCALE
     for i in range(n):
         t = Tracer([target.pid], *random.choice([[], ["--placement", "colocate"], ["-e", "all"]]))
         if i % 3:

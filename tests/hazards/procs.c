@@ -19,12 +19,12 @@ static void ends_with(void *arg)
 
 /* ---- numbers ---- */
 
-/* 400 forks, 20 at a time, waited for in any order. */
+/* 200 forks, 20 at a time, waited for in any order. */
 static void fork_storm(void)
 {
 	int sum = 0, status;
 
-	for (int round = 0; round < 20; round++) {
+	for (int round = 0; round < 10; round++) {
 		for (intptr_t i = 0; i < 20; i++)
 			child(ends_with, (void *)(i + 1));
 		for (int i = 0; i < 20; i++) {
@@ -33,7 +33,7 @@ static void fork_storm(void)
 			sum += WEXITSTATUS(status);
 		}
 	}
-	IS(sum, 20 * 210);
+	IS(sum, 10 * 210);
 	IS(waitpid(-1, &status, WNOHANG), -1);
 	IS(errno, ECHILD);
 }
