@@ -194,6 +194,17 @@ bool db_noted_tail(sqlite3 *db, struct tail_mark mark[FRZ_TAIL_HALVES], unsigned
 	return meta_get(db, "tail", v, sizeof(v)) && tail_state_marks(v, mark, n);
 }
 
+bool db_noted_is(sqlite3 *db, const struct case_state *s)
+{
+	char link[FRZ_HEX_LEN], tail[TAIL_TEXT_MAX];
+	struct noted n;
+
+	frz_hex(s->head.link, sizeof(s->head.link), link);
+	tail_state_text(&s->tail, tail);
+	return noted_get(db, &n) && n.blocks == s->head.blocks && !strcmp(n.link, link) &&
+	       !strcmp(n.tail, tail);
+}
+
 bool db_begin(sqlite3 *db)
 {
 	return sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL) == SQLITE_OK;
@@ -472,6 +483,7 @@ static bool extend(const char *path, const struct options *o, const struct noted
 		   struct case_state *s, int *code)
 {
 	sqlite3 *db = db_open_writable(path);
+	struct noted now;
 	bool good;
 
 	if (!db) {
@@ -483,7 +495,12 @@ static bool extend(const char *path, const struct options *o, const struct noted
 		sqlite3_close(db);
 		return false;
 	}
-	good = import_into(db, o, n, s, code);
+	/* another fanalyze may have gone on with it since it was looked at */
+	good = noted_get(db, &now) && !now.damaged && !strcmp(now.case_id, n->case_id);
+	if (good)
+		good = import_into(db, o, &now, s, code);
+	else
+		*code = IMPORT_STALE;
 	if (good && !db_commit(db, o->case_path, s))
 		good = db_failed(path, sqlite3_errmsg(db), code);
 	sqlite3_close(db); /* takes back what was not committed */

@@ -33,6 +33,8 @@ bool db_commit(struct sqlite3 *db, const char *case_path, const struct case_stat
 uint64_t db_noted(struct sqlite3 *db, const char *what);
 /* What it has of the tail of a case without a SEAL; false: it does not say. */
 bool db_noted_tail(struct sqlite3 *db, struct tail_mark mark[FRZ_TAIL_HALVES], unsigned *n);
+/* It is as db_commit(s) left it: nobody else went on with it. */
+bool db_noted_is(struct sqlite3 *db, const struct case_state *s);
 bool db_begin(struct sqlite3 *db);
 
 /* Creates tables, and indexes after the rows are in. False: sqlite3_errmsg says why. */

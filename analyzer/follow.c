@@ -17,7 +17,7 @@
 #include "message.h"
 #include "query.h"
 
-#define POLL_NS 250000000
+#define POLL_NS 100000000
 
 static volatile sig_atomic_t stopped;
 
@@ -49,58 +49,97 @@ static int print_new(struct output *out, sqlite3 *db, const struct options *o, i
 	return -1;
 }
 
-static int loop(struct output *out, sqlite3 *db, struct import *im, const struct options *o,
-		uint64_t seq, int *code)
+/* The importer goes on from what the database has; *im is NULL at first. seq: of the last event
+ * printed. False: a line was printed. */
+static bool go_on(struct import **im, sqlite3 *db, const struct options *o,
+		  const struct case_state *last, bool *anew, int *code)
 {
-	const struct timespec pause = { .tv_nsec = POLL_NS };
-	bool first = true, at_work = false;
-	struct case_state s;
+	struct import_options io = { .path = o->case_path, .live = true };
 	char err[600];
 
-	for (; !stopped; nanosleep(&pause, NULL)) {
-		int64_t from;
+	*anew = !*im || !db_noted_is(db, last);
+	if (!*anew)
+		return true;
+	/* another fanalyze brought it up to date meanwhile */
+	import_free(*im);
+	io.skip_blocks = db_noted(db, "blocks");
+	db_noted_tail(db, io.mark, &io.nmarks);
+	*im = import_new(db, &io, err, sizeof(err), code);
+	if (!*im)
+		complain(0, "%s", err);
+	return *im != NULL;
+}
 
-		if (!first && !import_moved(im))
+/* What there is now into the database, and what of it is new printed. */
+static bool round_of(struct output *out, sqlite3 *db, struct import **im, const struct options *o,
+		     uint64_t seq, struct case_state *s, int *code)
+{
+	int64_t from = INT64_MIN + 1;
+	bool anew = false;
+	char err[600];
+
+	if (!db_begin(db)) {
+		complain(0, "%s: %s", db_path(), sqlite3_errmsg(db));
+		return false;
+	}
+	if (!go_on(im, db, o, s, &anew, code))
+		return false;
+	if (!import_run(*im, s, err, sizeof(err), code)) {
+		complain(0, "%s", err);
+		if (*code == IMPORT_STALE)
+			*code = VERIFY_DAMAGED;
+		return false;
+	}
+	*code = case_exit(s);
+	/* printed before it is committed: that can take a moment */
+	if (s->head.events + s->tail.events > seq) {
+		int64_t news;
+
+		if (import_news(*im, &news) && !anew)
+			from = news;
+		if (print_new(out, db, o, from, seq) < 0)
+			return false;
+	}
+	if (db_commit(db, o->case_path, s))
+		return true;
+	complain(0, "%s: %s", db_path(), sqlite3_errmsg(db));
+	return false;
+}
+
+static int loop(struct output *out, sqlite3 *db, const struct options *o, uint64_t seq, int *code)
+{
+	const struct timespec pause = { .tv_nsec = POLL_NS };
+	struct case_state s = { .end = FRZ_OK };
+	struct import *im = NULL;
+	bool at_work = false;
+	int good = 0;
+
+	for (; !stopped; nanosleep(&pause, NULL)) {
+		if (im && !import_moved(im))
 			continue;
-		first = false;
-		if (!db_begin(db)) {
-			complain(0, "%s: %s", db_path(), sqlite3_errmsg(db));
-			return -1;
+		if (!round_of(out, db, &im, o, seq, &s, code)) {
+			good = -1;
+			break;
 		}
-		if (!import_run(im, &s, err, sizeof(err), code)) {
-			complain(0, "%s", err);
-			if (*code == IMPORT_STALE)
-				*code = VERIFY_DAMAGED;
-			return -1;
-		}
-		if (!db_commit(db, o->case_path, &s)) {
-			complain(0, "%s: %s", db_path(), sqlite3_errmsg(db));
-			return -1;
-		}
-		*code = case_exit(&s);
-		if (import_news(im, &from) && print_new(out, db, o, from, seq) < 0)
-			return -1;
 		seq = s.head.events + s.tail.events;
 		if (s.end == FRZ_END)
-			return 0;
+			break;
 		if (at_work && s.tail.writer == FRZ_WRITER_NONE) {
 			complain(0, "%s: the recorder ended without a seal: use frec --recover",
 				 o->case_path);
-			return 0;
+			break;
 		}
 		at_work |= s.tail.writer == FRZ_WRITER_AT_WORK;
 	}
-	return 0;
+	import_free(im);
+	return good;
 }
 
 int follow_run(const struct options *o)
 {
-	struct import_options io = { .path = o->case_path, .live = true };
 	struct sigaction sa = { .sa_handler = stop };
-	struct import *im = NULL;
 	struct output out;
 	sqlite3 *db;
-	char err[600];
 	int code, good = -1;
 
 	if (o->format == OUTPUT_JSON)
@@ -115,24 +154,20 @@ int follow_run(const struct options *o)
 	query_functions(db);
 	sigaction(SIGINT, &sa, NULL);
 	sigaction(SIGTERM, &sa, NULL);
-	/* first what is there, then what comes */
-	if (print_new(&out, db, o, INT64_MIN + 1, 0) == 0) {
+	/* first what is there, of one moment, then what comes */
+	if (sqlite3_exec(db, "BEGIN", NULL, NULL, NULL) == SQLITE_OK &&
+	    print_new(&out, db, o, INT64_MIN + 1, 0) == 0) {
 		uint64_t seq = db_noted(db, "events");
 
-		io.skip_blocks = db_noted(db, "blocks");
-		db_noted_tail(db, io.mark, &io.nmarks);
 		if (code == VERIFY_GOOD) {
 			good = 0;
 		} else {
 			sqlite3_close(db);
 			db = db_open_writable(db_path());
 			if (db && query_functions(db))
-				im = import_new(db, &io, err, sizeof(err), &code);
-			if (im)
-				good = loop(&out, db, im, o, seq, &code);
+				good = loop(&out, db, o, seq, &code);
 		}
 	}
-	import_free(im);
 	sqlite3_close(db);
 	if (good < 0) {
 		output_abandon(&out);

@@ -8,6 +8,7 @@
  */
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "record.h"
 #include "verify_private.h"
@@ -63,6 +64,27 @@ static void keep_text(const struct frz_block *blk, enum frz_key key, char **to)
 
 	if (frz_field_bytes(blk, key, &p, &n))
 		*to = strndup((const char *)p, n);
+}
+
+static void keep_origin(struct verify_origin *o, const struct frz_block *blk)
+{
+	const uint8_t *p;
+	size_t n;
+
+	if (!frz_field_bytes(blk, FRZ_K_ORIGIN_CASE_ID, &p, &n))
+		return;
+	o->is_extract = true;
+	memcpy(o->case_id, p, sizeof(o->case_id));
+	if (frz_field_bytes(blk, FRZ_K_ORIGIN_HEAD, &p, &n))
+		memcpy(o->head, p, FRZ_HASH_LEN);
+	o->has_rules = frz_field_bytes(blk, FRZ_K_EXTRACT_RULES_SHA256, &p, &n);
+	if (o->has_rules)
+		memcpy(o->rules_sha256, p, FRZ_HASH_LEN);
+	frz_field_u64(blk, FRZ_K_ORIGIN_EVENTS, &o->events);
+	frz_field_u64(blk, FRZ_K_EXTRACT_REAL, &o->made_ns);
+	keep_text(blk, FRZ_K_ORIGIN_STATE, &o->state);
+	keep_text(blk, FRZ_K_EXTRACT_FILTER, &o->filter);
+	keep_text(blk, FRZ_K_EXTRACT_LEFT_OUT, &o->left_out);
 }
 
 /* before: hash of the file in front of the block */
@@ -207,6 +229,7 @@ static bool take_item(const struct verify_options *o, struct frz_case *c, struct
 		keep_text(&it->block, FRZ_K_EXAMINER, &r->examiner);
 		keep_text(&it->block, FRZ_K_RECORDER, &r->recorder);
 		keep_text(&it->block, FRZ_K_KERNEL, &r->kernel);
+		keep_origin(&r->origin, &it->block);
 	} else if (it->type == FRZ_SEAL) {
 		keep_text(&it->block, FRZ_K_END_REASON, &r->end_reason);
 	} else if (it->type == FRZ_CUSTODY) {
@@ -269,6 +292,29 @@ static int decide(const struct verify_options *o, struct verify_result *r)
 	return VERIFY_GOOD;
 }
 
+/* The next item of a case as it was when it was opened: what a recorder adds meanwhile is left
+ * out, or a fast one would never be caught up with; a block that it is writing is waited for. */
+static enum frz_err next_item(struct frz_case *c, struct verify_result *r, struct frz_case_item *it,
+			      struct frz_fault *fault)
+{
+	const struct timespec moment = { .tv_nsec = 10000000 };
+	bool live = r->tail.is.writer == FRZ_WRITER_AT_WORK;
+	struct frz_case_head h;
+	enum frz_err err;
+
+	frz_case_head(c, &h);
+	if (!r->file_bytes)
+		r->file_bytes = h.file_bytes;
+	if (live && !h.sealed && h.bytes >= r->file_bytes)
+		return FRZ_E_UNSEALED;
+	err = frz_case_next(c, it, fault);
+	for (int i = 0; live && err == FRZ_E_TRUNCATED && i < 100; i++) {
+		nanosleep(&moment, NULL);
+		err = frz_case_next(c, it, fault);
+	}
+	return err;
+}
+
 static void read_all(const struct verify_options *o, struct frz_case *c, struct frz_decoder *d,
 		     struct verify_result *r)
 {
@@ -276,7 +322,7 @@ static void read_all(const struct verify_options *o, struct frz_case *c, struct 
 	struct frz_case_item it;
 	struct frz_fault fault;
 
-	while ((r->end = frz_case_next(c, &it, &fault)) == FRZ_OK) {
+	while ((r->end = next_item(c, r, &it, &fault)) == FRZ_OK) {
 		if (!take_item(o, c, d, &it, r, before)) {
 			r->end = FRZ_E_NOMEM;
 			frz_fault_set(&fault, FRZ_E_NOMEM, it.block.index, it.block.offset,
@@ -305,7 +351,7 @@ void verify_release(struct verify_result *r)
 	for (size_t i = 0; i < r->ncustody; i++)
 		free((void *)(uintptr_t)r->custody[i].statement);
 	free(r->custody);
-	free(r->tail.mem);
+	verify_tail_release(&r->tail);
 	free(r->damage);
 	free(r->hostname);
 	free(r->exhibit);
@@ -313,6 +359,9 @@ void verify_release(struct verify_result *r)
 	free(r->recorder);
 	free(r->kernel);
 	free(r->end_reason);
+	free(r->origin.state);
+	free(r->origin.filter);
+	free(r->origin.left_out);
 }
 
 void verify_read(const struct verify_options *o, struct verify_result *r)
@@ -322,16 +371,15 @@ void verify_read(const struct verify_options *o, struct verify_result *r)
 	struct frz_fault fault;
 
 	*r = (struct verify_result){ .end = FRZ_E_NOMEM };
-	verify_tail_copy(o->path, &r->tail);
-	if (d) {
+	if (d && verify_tail_copy(o->path, &r->tail)) {
 		r->end = frz_case_open(o->path, FRZ_CASE_ALLOW_DAMAGED, &c, &fault);
 		if (r->end == FRZ_OK)
 			read_all(o, c, d, r);
 		else if (!keep_damage(r, NULL, &fault))
 			r->end = FRZ_E_NOMEM;
 	}
-	if (!r->head.sealed && r->good_blocks)
-		verify_tail_read(&r->tail, r->genesis_link, r->head.segments);
+	if (!r->head.sealed && r->good_blocks && r->good_blocks == r->head.blocks)
+		verify_tail_read(&r->tail, d, r->genesis_link, &r->head);
 	check_custody(o, r);
 	r->exit = decide(o, r);
 	frz_case_close(c);

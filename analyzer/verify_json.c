@@ -134,6 +134,48 @@ static void put_anchors(const struct verify_options *o, const struct verify_resu
 		r->anchored ? "true" : "false");
 }
 
+static void put_tail(const struct tail_state *t, FILE *out)
+{
+	static const char *const yes_no[] = {
+		[FRZ_WRITER_UNKNOWN] = "null",
+		[FRZ_WRITER_NONE] = "false",
+		[FRZ_WRITER_AT_WORK] = "true",
+	};
+
+	fprintf(out, ",\n  \"being_written\": %s", yes_no[t->writer]);
+	fprintf(out, ",\n  \"tail\": { \"present\": %s, \"readable\": %s, \"events\": %ju, ",
+		t->present ? "true" : "false", t->readable ? "true" : "false",
+		(uintmax_t)t->events);
+	fprintf(out, "\"lost\": %ju, \"unusable_bytes\": %ju, \"why\": ", (uintmax_t)t->lost,
+		(uintmax_t)t->unusable);
+	put_string(out, t->why);
+	fputs(" }", out);
+}
+
+/* An object for an extract, null for an original. */
+static void put_origin(const struct verify_origin *o, FILE *out)
+{
+	char hex[FRZ_HEX_LEN];
+
+	if (!o->is_extract) {
+		fputs(",\n  \"extract_of\": null", out);
+		return;
+	}
+	frz_hex(o->case_id, sizeof(o->case_id), hex);
+	fprintf(out, ",\n  \"extract_of\": { \"case_id\": \"%s\"", hex);
+	frz_hex(o->head, FRZ_HASH_LEN, hex);
+	fprintf(out, ", \"chain_head\": \"%s\", \"events\": %ju, \"state\": ", hex,
+		(uintmax_t)o->events);
+	put_string(out, o->state ? o->state : "");
+	fputs(", \"filter\": ", out);
+	put_string(out, o->filter ? o->filter : "");
+	fputs(", \"left_out\": ", out);
+	put_string(out, o->left_out ? o->left_out : "");
+	frz_hex(o->rules_sha256, FRZ_HASH_LEN, hex);
+	fprintf(out, ", \"rules_sha256\": %s%s%s }", o->has_rules ? "\"" : "",
+		o->has_rules ? hex : "null", o->has_rules ? "\"" : "");
+}
+
 void verify_print_json(const struct verify_options *o, const struct verify_result *r, FILE *out)
 {
 	static const char *const trust[] = {
@@ -158,6 +200,7 @@ void verify_print_json(const struct verify_options *o, const struct verify_resul
 	put_text(out, "examiner", r->examiner);
 	put_text(out, "recorder", r->recorder);
 	put_text(out, "end_reason", r->end_reason);
+	put_origin(&r->origin, out);
 	put_time(out, "first_time", h->start.real_ns);
 	put_time(out, "last_time", h->last.real_ns);
 	put_num(out, "file_bytes", h->file_bytes);
@@ -178,11 +221,8 @@ void verify_print_json(const struct verify_options *o, const struct verify_resul
 		put_num(out, "prefix_bytes", h->prefix_bytes);
 		put_hex(out, "prefix_sha256", h->prefix_sha256, FRZ_HASH_LEN);
 	}
-	fprintf(out, ",\n  \"tail\": { \"present\": %s, \"readable\": %s, \"events\": %ju, ",
-		r->tail.present ? "true" : "false", r->tail.readable ? "true" : "false",
-		(uintmax_t)r->tail.events);
-	fprintf(out, "\"unusable_bytes\": %ju, \"bad_records\": %ju }", (uintmax_t)r->tail.unusable,
-		(uintmax_t)r->tail.bad_records);
+	if (!h->sealed)
+		put_tail(&r->tail.is, out);
 	fputs(",\n  \"intact_to\": { ", out);
 	fprintf(out, "\"event\": %ju, \"blocks\": %ju, \"bytes\": %ju, \"time_ns\": %ju }",
 		(uintmax_t)r->good_events, (uintmax_t)r->good_blocks, (uintmax_t)r->good_bytes,

@@ -184,12 +184,13 @@ static void describe_anchors(const struct anchors *s, char *line, size_t cap)
 		snprintf(where, sizeof(where), " line %u", s->bad.line);
 	switch (s->fault) {
 	case ANCHORS_AGREE:
-		snprintf(line, cap,
-			 "%s: %s%s the link of block %ju. Everything up to there, %s events, is what "
-			 "stood in the file when it was noted.",
-			 s->from, s->n > 1 ? grouped(s->agree, n2) : "is",
-			 s->n > 1 ? " chain heads agree; the last is" : "", (uintmax_t)s->block,
-			 grouped(s->events, n1));
+		snprintf(
+			line, cap,
+			"%s: %s%s the link of block %ju. Everything up to there, %s events, is what "
+			"stood in the file when it was noted.",
+			s->from, s->n > 1 ? grouped(s->agree, n2) : "is",
+			s->n > 1 ? " chain heads agree; the last is" : "", (uintmax_t)s->block,
+			grouped(s->events, n1));
 		break;
 	case ANCHORS_NONE:
 		snprintf(line, cap, "%s: says NOTHING of this case%s.", s->from,
@@ -202,21 +203,24 @@ static void describe_anchors(const struct anchors *s, char *line, size_t cap)
 			 s->from, head);
 		break;
 	case ANCHORS_OTHER_HEAD:
-		snprintf(line, cap,
-			 "%s%s: block %ju had ANOTHER chain head when it was noted, %s. The case was "
-			 "rewritten.",
-			 s->from, where, (uintmax_t)(s->bad.blocks - 1), head);
+		snprintf(
+			line, cap,
+			"%s%s: block %ju had ANOTHER chain head when it was noted, %s. The case was "
+			"rewritten.",
+			s->from, where, (uintmax_t)(s->bad.blocks - 1), head);
 		break;
 	case ANCHORS_OTHER_COUNT:
-		snprintf(line, cap,
-			 "%s%s: has the chain head of block %ju, but ANOTHER number of events, %ju.",
-			 s->from, where, (uintmax_t)(s->bad.blocks - 1), (uintmax_t)s->bad.events);
+		snprintf(
+			line, cap,
+			"%s%s: has the chain head of block %ju, but ANOTHER number of events, %ju.",
+			s->from, where, (uintmax_t)(s->bad.blocks - 1), (uintmax_t)s->bad.events);
 		break;
 	case ANCHORS_BEYOND:
-		snprintf(line, cap,
-			 "%s%s: the case had %ju blocks and %s events when it was noted. The intact part "
-			 "has FEWER: the case was cut.",
-			 s->from, where, (uintmax_t)s->bad.blocks, grouped(s->bad.events, n1));
+		snprintf(
+			line, cap,
+			"%s%s: the case had %ju blocks and %s events when it was noted. The intact part "
+			"has FEWER: the case was cut.",
+			s->from, where, (uintmax_t)s->bad.blocks, grouped(s->bad.events, n1));
 		break;
 	}
 }
@@ -231,8 +235,8 @@ static void print_anchors(const struct verify_options *o, const struct verify_re
 		describe_anchors(s, line, sizeof(line));
 		verify_put_item(out, line);
 		if (s->cut_line) {
-			snprintf(line, sizeof(line), "%s: its last line was cut short and is left out.",
-				 s->from);
+			snprintf(line, sizeof(line),
+				 "%s: its last line was cut short and is left out.", s->from);
 			verify_put_item(out, line);
 		}
 	}
@@ -262,9 +266,16 @@ static void print_trust(const struct verify_result *r, bool anchored, FILE *out)
 
 static void print_tail(const struct verify_result *r, FILE *out)
 {
-	const struct verify_tail *t = &r->tail;
-	char n[32];
+	static const char *const who[] = {
+		[FRZ_WRITER_UNKNOWN] = "whether a recorder is still at work cannot be told here",
+		[FRZ_WRITER_NONE] =
+			"no recorder is at work any more; frec --recover seals the case",
+		[FRZ_WRITER_AT_WORK] = "a recorder is at work",
+	};
+	const struct tail_state *t = &r->tail.is;
+	char n[32], last[32], time[VERIFY_TIME_MAX];
 
+	fprintf(out, "- It is not finished: %s.\n", who[t->writer]);
 	if (!t->present) {
 		fputs("- No tail lies beside it: events recorded last can be missing.\n", out);
 		return;
@@ -275,16 +286,59 @@ static void print_tail(const struct verify_result *r, FILE *out)
 		fputs(".\n", out);
 		return;
 	}
-	fprintf(out,
-		"- Its tail lies beside it and holds %s more events, under checksums but not under\n"
-		"  hashes: still being recorded, or frec was killed and `frec --recover` takes them "
-		"over.\n",
-		grouped(t->events, n));
-	if (t->unusable || t->bad_records) {
+	verify_time(r->tail.last_real, time);
+	if (t->events)
+		fprintf(out,
+			"- Its tail lies beside it and holds %s more events, to event %s at\n"
+			"  %s. Their checksums agree; hashes they will have in the case.\n",
+			grouped(t->events, n), grouped(r->head.events + t->events, last), time);
+	else
+		fputs("- Its tail lies beside it and holds no more events.\n", out);
+	if (t->unusable) {
 		fprintf(out, "- %s bytes in the tail cannot be had: ", grouped(t->unusable, n));
-		put_escaped(out, t->bad_records ? "records that make no sense" : t->why);
+		put_escaped(out, t->why);
 		fputs(".\n", out);
 	}
+}
+
+/* "a: 1\nb: 2\n" as "a: 1, b: 2" */
+static void one_line(const char *text, char *out, size_t cap)
+{
+	size_t n = 0;
+
+	for (; text && *text && n + 3 < cap; text++) {
+		if (*text != '\n')
+			out[n++] = *text;
+		else if (text[1])
+			n += (size_t)snprintf(out + n, cap - n, ", ");
+	}
+	out[n] = '\0';
+}
+
+static void print_origin(const struct verify_origin *o, FILE *out)
+{
+	char id[33], head[FRZ_HEX_LEN], rules[FRZ_HEX_LEN], when[VERIFY_TIME_MAX], n[32];
+	char filter[1200], left_out[600], line[3000];
+
+	if (!o->is_extract)
+		return;
+	frz_hex(o->case_id, sizeof(o->case_id), id);
+	frz_hex(o->head, FRZ_HASH_LEN, head);
+	frz_hex(o->rules_sha256, FRZ_HASH_LEN, rules);
+	verify_time(o->made_ns, when);
+	one_line(o->filter, filter, sizeof(filter));
+	one_line(o->left_out, left_out, sizeof(left_out));
+	snprintf(
+		line, sizeof(line),
+		"This is NOT the original but an extract, made at %s, as it says: of case %s, %s, %s "
+		"events, chain head %s. Asked for: %s. Left out: %s.",
+		when, id, o->state ? o->state : "", grouped(o->events, n), head, filter, left_out);
+	verify_put_item(out, line);
+	if (!o->has_rules)
+		return;
+	snprintf(line, sizeof(line), "Names in it were replaced by rules whose SHA-256 is %s.",
+		 rules);
+	verify_put_item(out, line);
 }
 
 static void print_meaning(const struct verify_options *o, const struct verify_result *r, FILE *out)
@@ -294,8 +348,11 @@ static void print_meaning(const struct verify_options *o, const struct verify_re
 	fputc('\n', out);
 	if (r->end == FRZ_E_TRUNCATED && r->ndamage == 1) {
 		print_good_part(r, out);
-		fputs("- The file ends in the middle of a block: what came after is gone, or is not yet "
-		      "written.\n",
+		fputs("- The file ends in the middle of a block: ", out);
+		fputs(r->tail.is.readable && !r->tail.is.unusable ?
+			      "the recorder ended while it wrote it, and\n  what it was to hold is "
+			      "in the tail.\n" :
+			      "what came after is gone, or is not yet written.\n",
 		      out);
 		print_tail(r, out);
 		print_anchors(o, r, out);
@@ -324,10 +381,12 @@ static void print_meaning(const struct verify_options *o, const struct verify_re
 		      "short of computing\n  every hash anew.\n",
 		      out);
 	}
+	print_origin(&r->origin, out);
 	if (h->lost)
 		fprintf(out, "- The recorder itself says that it lost %ju events.\n",
 			(uintmax_t)h->lost);
-	if (h->tick_seconds && h->silence_ns / 1000000000u > 3 * h->tick_seconds)
+	if (h->tick_seconds && h->silence_ns / 1000000000u > 3 * h->tick_seconds &&
+	    !r->origin.is_extract)
 		fprintf(out,
 			"- Silence of %ju s before block %ju, where a sign of life was promised every "
 			"%ju s:\n  the recorder was stopped or could not write.\n",
@@ -359,8 +418,9 @@ static void print_required(const struct verify_options *o, const struct verify_r
 void verify_print_text(const struct verify_options *o, const struct verify_result *r, FILE *out)
 {
 	put_escaped(out, o->path);
-	fprintf(out, ": %s%s\n", verify_verdict(r),
-		r->end == FRZ_END && !r->ndamage ? " and sealed" : "");
+	fprintf(out, ": %s%s%s\n", verify_verdict(r),
+		r->end == FRZ_END && !r->ndamage ? " and sealed" : "",
+		r->origin.is_extract ? ", an EXTRACT of another case" : "");
 	print_facts(o, r, out);
 	if (r->ndamage)
 		print_damage(r, out);

@@ -85,6 +85,11 @@ def kill(f, case):
     wait_until(lambda: not used())
 
 
+def verify(case):
+    r = fanalyze(case, "--verify", "--format", "json")
+    return r.returncode, json.loads(r.stdout)
+
+
 def append(file, data):
     with open(file, "ab") as f:
         f.write(data)
@@ -156,6 +161,11 @@ def growing():
             problems.append(f"exit {r.returncode}: {r.stderr}")
             break
         facts = {i["key"]: i["value"] for i in json.loads(r.stdout)}
+        code, v = verify(case)
+        if code != 3 or not v["being_written"] or not v["tail"]["readable"] or v["tail"]["unusable_bytes"]:
+            problems.append(f"--verify: exit {code}, {v}")
+        elif v["events"] + v["tail"]["events"] < int(facts["events"]):
+            problems.append(f"--verify: {v['events']} and {v['tail']['events']} events, --info: {facts['events']}")
         states.add((facts["state"], facts["tail"]))
         nodes.add(os.stat(beside(case)).st_ino)
         con = sqlite3.connect(f"file:{beside(case)}?mode=ro", uri=True)
@@ -216,6 +226,10 @@ def following():
         fifo.write(word + "\n")
         if wait_until(lambda: printed(word), 20):
             took.append(time.monotonic() - begin)
+        if word == "two":       # another one brings the database up to date
+            for _ in range(3):
+                fanalyze(case, "--info")
+                fifo.write(f"{word}-{_}\n")
         time.sleep(0.3)
     is_(len(took), 4, "--follow shows what is still in the tail")
     ok(took and sorted(took)[len(took) // 2] < SLOW, "  within a second", took)
@@ -305,6 +319,10 @@ def odd_tails():
         got = seqs(c)
         ok(got == full[:len(got)] and (len(got) == len(blocks) or some) and len(got) >= len(blocks),
            f"  {len(got)} events, none that is not so", len(blocks), len(full))
+        code, v = verify(c)
+        n = len(got) - len(blocks)
+        is_((code, v["being_written"], v["events"], v["tail"]["events"]), (3, False, len(blocks), n), "  --verify: exit 3, and the same")
+        ok(v["tail"]["why"] and v["tail"]["why"] in fanalyze(c, "--verify").stdout, "  and why", v["tail"])
         is_(sums(c, c + ".tail"), was, "  nothing is changed")
     c = copy(bare, "fifo")
     os.mkfifo(c + ".tail")
@@ -334,8 +352,11 @@ def odd_tails():
         c = copy(kept, f"unfinished-block-{n}")
         append(c, rest[:n])
         code, facts, err = info(c)
+        v = fanalyze(c, "--verify")
+        ok(v.returncode == code and re.search(r"holds [\d,]+ more events|frec --recover", v.stdout), f"{n} bytes of another append: --verify",
+           v.returncode, v.stdout)
         ok(code in (1, 3) and re.search("last block was not finished|whole to its last byte", facts.get("verdict", "")) and seqs_any(c) == full,
-           f"{n} bytes of another append: nothing is missing", code, facts, err)
+           "  nothing is missing", code, facts, err)
         r = frec("-q", "--recover", c)
         ok(r.returncode == 0 and seqs(c) == full, "  nor after recovery", r.stderr)
     c = copy(bare, "cut")
