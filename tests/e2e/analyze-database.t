@@ -167,6 +167,16 @@ if os.getuid() == 0:
 else:
     skip("a case in a read-only folder", "needs root to become nobody")
 
+# ---- interrupted: nothing is left ----
+spot = fresh("interrupted")
+put(spot + "/i.frz", whole)
+f = start(FANALYZE, spot + "/i.frz")
+wait_until(lambda: f.poll() is not None or len(os.listdir(spot)) > 1, every=0.001)
+f.send_signal(signal.SIGINT)
+f.communicate(timeout=60)
+is_([x for x in os.listdir(spot) if x not in ("i.frz", "i.sqlite")], [], f"an import that was interrupted (exit {f.returncode}) leaves no file")
+ok(os.path.exists(spot + "/i.sqlite") == (f.returncode == 0), "and a database only if it was done")
+
 # ---- damaged, and wanted nevertheless ----
 put(folder + "/bad.frz", bad)
 r = fanalyze(folder + "/bad.frz")

@@ -216,6 +216,15 @@ is_(open(tmp + "/files.csv").read(), fanalyze(case, "--files", "--format", "csv"
 r = fanalyze(case, "--sql", "SELECT * FROM nowhere", "--output", tmp + "/never")
 ok(r.returncode == 2 and not os.path.exists(tmp + "/never"), "SQL that fails leaves no file", r.stderr)
 
+# ---- the manual ----
+manual = open(HERE + "/docs/fanalyze.1").read()
+help = fanalyze("--help").stdout
+is_([o for o in re.findall(r"^  --([a-z-]+)", help, re.M) if not re.search(rf"Fl -{o}\b", manual)], [],
+    "the manual has every option of --help")
+is_([x for x in help.split("\n") if len(x) > 100], [], "--help fits 100 columns")
+plain = re.sub(r"\s+", " ", manual)
+is_([v for v, c in VIEWS.items() if c.replace(" ", ", ") not in plain], [], "the manual has every view's columns")
+
 # ---- --sql ----
 r = fanalyze(case, "--sql", "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5) SELECT sum(i) AS s FROM n",
              "--format", "csv")
