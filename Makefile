@@ -128,6 +128,10 @@ ANALYZER_SRC = \
 	analyzer/effects.c \
 	analyzer/escape.c \
 	analyzer/export.c \
+	analyzer/extract.c \
+	analyzer/extract_filter.c \
+	analyzer/extract_records.c \
+	analyzer/extract_write.c \
 	analyzer/feed.c \
 	analyzer/files.c \
 	analyzer/follow.c \
@@ -143,6 +147,7 @@ ANALYZER_SRC = \
 	analyzer/query.c \
 	analyzer/report.c \
 	analyzer/rows.c \
+	analyzer/rules.c \
 	analyzer/sshsig.c \
 	analyzer/summary.c \
 	analyzer/table.c \
@@ -237,6 +242,7 @@ UNIT_ANALYZER = \
 	analyze_options \
 	escape \
 	queries \
+	rules \
 	tables \
 
 # tests/tamper/NAME.c: what can be done to a case, done to it
@@ -254,6 +260,7 @@ TARGETS = \
 	counter \
 	io \
 	paths \
+	races \
 	sideways \
 	sockets \
 	threads \
@@ -306,11 +313,13 @@ SCRIPT_TESTS = \
 	tests/e2e/context.t \
 	tests/e2e/hostile.t \
 	tests/e2e/mapped.t \
+	tests/e2e/races.t \
 	tests/e2e/differential.t \
 	tests/e2e/bad-input.t \
 	tests/e2e/cycles.t \
 	tests/e2e/verify.t \
 	tests/e2e/custody.t \
+	tests/e2e/extract.t \
 	tests/e2e/frec-manual.t \
 	tests/e2e/killed.t \
 	tests/e2e/unfinished.t \

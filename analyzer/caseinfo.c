@@ -49,6 +49,15 @@ static const struct {
 	{ FRZ_K_RECORDS, SHAPE_TEXT, "records" },
 	{ FRZ_K_SNAP, SHAPE_NUMBER, "snap" },
 	{ FRZ_K_TICK_SECONDS, SHAPE_NUMBER, "tick_seconds" },
+	{ FRZ_K_ORIGIN_CASE_ID, SHAPE_HEX, "extract_of_case" },
+	{ FRZ_K_ORIGIN_HEAD, SHAPE_HEX, "extract_of_chain_head" },
+	{ FRZ_K_ORIGIN_STATE, SHAPE_TEXT, "extract_of_state" },
+	{ FRZ_K_ORIGIN_EVENTS, SHAPE_NUMBER, "extract_of_events" },
+	{ FRZ_K_ORIGIN_RECORDER, SHAPE_TEXT, "extract_of_recorder" },
+	{ FRZ_K_ORIGIN_RECORDER_SHA256, SHAPE_HEX, "extract_of_recorder_sha256" },
+	{ FRZ_K_EXTRACT_FILTER, SHAPE_TEXT, "extract_filter" },
+	{ FRZ_K_EXTRACT_RULES_SHA256, SHAPE_HEX, "extract_rules_sha256" },
+	{ FRZ_K_EXTRACT_LEFT_OUT, SHAPE_TEXT, "extract_left_out" },
 }, seal[] = {
 	{ FRZ_K_END_REASON, SHAPE_TEXT, "end_reason" },
 }, recovery[] = {
@@ -290,15 +299,20 @@ bool caseinfo_store(const struct caseinfo *ci, sqlite3 *db, const char *path,
 {
 	const struct frz_case_head *h = &s->head;
 	const char *slash = strrchr(path, '/');
-	char verdict[400], first[40] = "", last[40] = "", *name;
+	const char *origin = caseinfo_get(ci, "extract_of_case");
+	char verdict[500], first[40] = "", last[40] = "", *name;
 	sqlite3_stmt *st = NULL;
+	int n = 0;
 	bool good;
 
 	if (sqlite3_exec(db, "DELETE FROM info", NULL, NULL, NULL) != SQLITE_OK ||
 	    sqlite3_prepare_v2(db, "INSERT INTO info (key, value) VALUES (?, ?)", -1, &st, NULL) !=
 		    SQLITE_OK)
 		return false;
-	case_verdict(s, verdict, sizeof(verdict));
+	if (origin)
+		n = snprintf(verdict, sizeof(verdict), "an EXTRACT of case %s, not the original: ",
+			     origin);
+	case_verdict(s, verdict + n, sizeof(verdict) - (size_t)n);
 	if (t->events) {
 		iso_time(t->first_ts, first);
 		iso_time(t->last_ts, last);

@@ -4,6 +4,7 @@
 
 #include "custody.h"
 #include "export.h"
+#include "extract.h"
 #include "follow.h"
 #include "message.h"
 #include "options.h"
@@ -47,6 +48,7 @@ static const struct action actions[] = {
 	  0 },
 	{ "signature", "N", "its signature, for ssh-keygen -Y verify", custody_signature, NULL, 0 },
 	{ "print-receipt", "N", "its receipt once more", custody_print_receipt, NULL, 0 },
+	{ "extract", "OUT.frz", "part of it as a case of its own: filters, --rules", extract_run, NULL, 0 },
 	{ "drop-torn-entry", NULL, "cut off a custody entry whose writing was broken off",
 	  custody_drop_torn, NULL, 0 },
 };

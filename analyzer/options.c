@@ -45,6 +45,7 @@ SETTER(authority, remark[FRZ_REMARK_AUTHORITY])
 SETTER(via, remark[FRZ_REMARK_VIA])
 SETTER(place, remark[FRZ_REMARK_PLACE])
 SETTER(note, remark[FRZ_REMARK_NOTE])
+SETTER(rules, rules)
 
 /* Options that go with several actions. set: false when a line was printed. */
 static const struct shared {
@@ -76,6 +77,7 @@ static const struct shared {
 	{ "receipt", "FILE", "a receipt of a custody entry (with --receive: of the release)",
 	  set_receipt, NULL },
 	{ "expect-head", "HASH", "the chain head that was noted elsewhere", set_expect_head, NULL },
+	{ "rules", "FILE", "names and paths that are not to be told", set_rules, "With --extract:" },
 	{ "as", "NAME", "who signs, by the name that allowed signers have", set_as,
 	  "With --sign, --release, --receive:" },
 	{ "to", "NAME", "who is to receive it", set_to, NULL },
@@ -431,6 +433,8 @@ static bool goes_together(const struct options *o)
 			0,
 			"--as, --to, --from, --purpose, --authority, --via, --place and --note go with --sign, "
 			"--release or --receive");
+	else if (o->rules && strcmp(o->action->name ? o->action->name : "", "extract") != 0)
+		complain(0, "--rules goes with --extract");
 	else if (o->revoked && !o->allowed_signers)
 		complain(0, "--revoked needs --allowed-signers");
 	else

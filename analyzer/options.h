@@ -51,6 +51,7 @@ struct options {
 	/* for --verify and custody */
 	unsigned require;
 	const char *allowed_signers, *revoked, *checkpoint, *receipt, *expect_head;
+	const char *rules;              /* for --extract */
 	/* for custody entries */
 	const char *sign_key, *as, *to, *from;
 	const char *remark[FRZ_REMARKS];

@@ -50,6 +50,17 @@ static const struct key_def keys[] = {
 	{ FRZ_K_SNAP, FRZ_T_U64, 8, IN_GENESIS, 0, 0, "snap" },
 	{ FRZ_K_CAPABILITIES, FRZ_T_U64, 8, IN_GENESIS, 0, 0, "capabilities" },
 	{ FRZ_K_EUID, FRZ_T_U64, 8, IN_GENESIS, 0, 0, "euid" },
+	{ FRZ_K_ORIGIN_CASE_ID, FRZ_T_BYTES, 16, 0, IN_GENESIS, 0, "origin-case-id" },
+	{ FRZ_K_ORIGIN_HEAD, FRZ_T_BYTES, 32, 0, IN_GENESIS, 0, "origin-head" },
+	{ FRZ_K_ORIGIN_STATE, FRZ_T_TEXT, 0, 0, IN_GENESIS, 0, "origin-state" },
+	{ FRZ_K_ORIGIN_EVENTS, FRZ_T_U64, 8, 0, IN_GENESIS, 0, "origin-events" },
+	{ FRZ_K_ORIGIN_RECORDER, FRZ_T_TEXT, 0, 0, IN_GENESIS, 0, "origin-recorder" },
+	{ FRZ_K_ORIGIN_RECORDER_SHA256, FRZ_T_BYTES, 32, 0, IN_GENESIS, 0,
+	  "origin-recorder-sha256" },
+	{ FRZ_K_EXTRACT_FILTER, FRZ_T_TEXT, 0, 0, IN_GENESIS, 0, "extract-filter" },
+	{ FRZ_K_EXTRACT_RULES_SHA256, FRZ_T_BYTES, 32, 0, IN_GENESIS, 0, "extract-rules-sha256" },
+	{ FRZ_K_EXTRACT_LEFT_OUT, FRZ_T_TEXT, 0, 0, IN_GENESIS, 0, "extract-left-out" },
+	{ FRZ_K_EXTRACT_REAL, FRZ_T_U64, 8, 0, IN_GENESIS, 0, "extract-real" },
 	{ FRZ_K_MONO, FRZ_T_U64, 8, IN_MOMENT, 0, 0, "mono" },
 	{ FRZ_K_REAL, FRZ_T_U64, 8, IN_MOMENT, 0, 0, "real" },
 	{ FRZ_K_FRAME_BYTES, FRZ_T_U64, 8, IN_SEGMENT, 0, 0, "frame-bytes" },
@@ -280,6 +291,23 @@ static enum frz_err check_value(const struct field *f, const struct key_def *d, 
 	return FRZ_OK;
 }
 
+/* What makes a case an extract stands in GENESIS whole or not at all. */
+static enum frz_err check_origin(const struct frz_block *blk, const char **why)
+{
+	struct field f;
+	bool is = find_field(blk, FRZ_K_ORIGIN_CASE_ID, &f);
+
+	for (unsigned key = FRZ_K_ORIGIN_CASE_ID; key <= FRZ_K_EXTRACT_REAL; key++) {
+		bool has = find_field(blk, key, &f);
+
+		if (is && !has && key != FRZ_K_EXTRACT_RULES_SHA256)
+			return fail_field(why, FRZ_E_CORRUPT, key, "is missing");
+		if (!is && has)
+			return fail_field(why, FRZ_E_CORRUPT, key, "stands in no extract");
+	}
+	return FRZ_OK;
+}
+
 static enum frz_err check_fields(const struct frz_block *blk, const char **why)
 {
 	struct frz_cur c = blk->fields;
@@ -318,6 +346,8 @@ static enum frz_err check_fields(const struct frz_block *blk, const char **why)
 	for (size_t i = 0; i < NKEYS; i++)
 		if ((keys[i].must & block_bit) && !find_field(blk, keys[i].key, &f))
 			return fail_field(why, FRZ_E_CORRUPT, keys[i].key, "is missing");
+	if (blk->type == FRZ_GENESIS)
+		return check_origin(blk, why);
 	return FRZ_OK;
 }
 

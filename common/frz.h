@@ -81,6 +81,17 @@ enum frz_key {
 	FRZ_K_SNAP            = 17, /* u64, bytes of each buffer kept */
 	FRZ_K_CAPABILITIES    = 18, /* u64, effective set of frec */
 	FRZ_K_EUID            = 19, /* u64 */
+	/* GENESIS of an extract: all of these but the rules, or none. The original's ... */
+	FRZ_K_ORIGIN_CASE_ID  = 20, /* bytes[16] */
+	FRZ_K_ORIGIN_HEAD     = 21, /* bytes[32], link of its last block */
+	FRZ_K_ORIGIN_STATE    = 22, /* text: "sealed", "not sealed", "damaged" */
+	FRZ_K_ORIGIN_EVENTS   = 23, /* u64 */
+	FRZ_K_ORIGIN_RECORDER = 24, /* text; its RECORDER and RECORDER_SHA256, */
+	FRZ_K_ORIGIN_RECORDER_SHA256 = 25,  /* bytes[32]; here these are the extractor's */
+	FRZ_K_EXTRACT_FILTER  = 26, /* text, lines: what was asked for */
+	FRZ_K_EXTRACT_RULES_SHA256 = 27,    /* bytes[32], of the rules of redaction; absent: none */
+	FRZ_K_EXTRACT_LEFT_OUT = 28,        /* text, lines: what was left out, counted */
+	FRZ_K_EXTRACT_REAL    = 29, /* u64, CLOCK_REALTIME when it was made */
 	/* a moment: CLOCK_MONOTONIC and CLOCK_REALTIME read together, ns, with BOOT_ID. In
 	 * GENESIS, TICK, SEAL, RECOVERY */
 	FRZ_K_MONO            = 32, /* u64 */

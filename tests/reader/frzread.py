@@ -39,6 +39,16 @@ FIELDS = {
     17: ('snap', U64, 8, [G], []),
     18: ('capabilities', U64, 8, [G], []),
     19: ('euid', U64, 8, [G], []),
+    20: ('origin-case-id', BYTES, 16, [], [G]),
+    21: ('origin-head', BYTES, 32, [], [G]),
+    22: ('origin-state', TEXT, None, [], [G]),
+    23: ('origin-events', U64, 8, [], [G]),
+    24: ('origin-recorder', TEXT, None, [], [G]),
+    25: ('origin-recorder-sha256', BYTES, 32, [], [G]),
+    26: ('extract-filter', TEXT, None, [], [G]),
+    27: ('extract-rules-sha256', BYTES, 32, [], [G]),
+    28: ('extract-left-out', TEXT, None, [], [G]),
+    29: ('extract-real', U64, 8, [], [G]),
     32: ('mono', U64, 8, [G, T, E, R], []),
     33: ('real', U64, 8, [G, T, E, R], []),
     48: ('frame-bytes', U64, 8, [S], []),
@@ -164,6 +174,9 @@ class Block:
         need(not at.left(), 'bytes behind the fields')
         for name, _, _, must, _ in FIELDS.values():
             need(self.type not in must or name in fields, 'field %s is missing' % name)
+        origin = [FIELDS[key][0] in fields for key in range(20, 30) if key != 27]
+        need(all(origin) or not any(origin) and 'extract-rules-sha256' not in fields,
+             'half an extract')
         return fields
 
 

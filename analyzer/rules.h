@@ -1,0 +1,51 @@
+/*
+ * rules.h - what must not be told in an extract: a file of rules, applied to names and paths.
+ *
+ *   # a comment
+ *   redact whole GLOB          a string that matches as a whole (* ? [a-z] [^a-z], / is like others)
+ *   redact part TEXT           wherever the text stands in a string
+ *   redact names DIR           the name behind DIR/, up to the next /
+ *   pseudonym whole|part|names ...     likewise
+ *   key HEX64                  makes pseudonyms the same in all extracts with this key
+ *
+ * redact puts "[redacted]" there, pseudonym "name-" and 16 hex digits that are the same for the
+ * same text throughout an extract and, without the key, say nothing of it. The pattern is
+ * the rest of the line, as it stands. The first `whole` that matches ends it; otherwise all
+ * `names` and then all `part` are applied, in their order.
+ *
+ * Of a string that was cut when it was recorded, only the beginning is known: it is dealt with
+ * as if the rest could be anything.
+ */
+#ifndef FANALYZE_RULES_H
+#define FANALYZE_RULES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "frz.h"
+
+struct rules;
+
+/* NULL with one line in err. */
+struct rules *rules_load(const char *path, char *err, size_t cap);
+/* The same from memory; name is for err. */
+struct rules *rules_parse(const char *text, size_t n, const char *name, char *err, size_t cap);
+void rules_free(struct rules *r);       /* NULL is fine */
+const uint8_t *rules_sha256(const struct rules *r);     /* of the file */
+
+/* A text that grows. */
+struct rules_text { uint8_t *p; size_t n, cap; };
+
+enum rules_result { RULES_SAME, RULES_CHANGED, RULES_NOMEM };
+/* One string; *out is set whatever the result, but for RULES_NOMEM. r NULL: RULES_SAME. */
+enum rules_result rules_apply(const struct rules *r, const void *p, size_t n, bool cut,
+			      struct rules_text *out);
+/* Strings with a NUL behind each but perhaps the last, one by one. cut: the last of them is. */
+enum rules_result rules_apply_list(const struct rules *r, const void *p, size_t n, bool cut,
+				   struct rules_text *out);
+
+/* GLOB as a whole. cut: text is only a beginning; could all of it match? */
+bool rules_glob(const char *glob, size_t nglob, const uint8_t *text, size_t n, bool cut);
+
+#endif
