@@ -542,7 +542,7 @@ fuzz-programs: $(FUZZ_BIN)
 # The first thing that check, demo, bench and fuzz do, before anything is compiled.
 deps_set = $(strip $(foreach g,check check-full demo bench fuzz man-lint,$(if $(filter $(g),$(MAKECMDGOALS)),$(g))))
 deps:
-	$(Q)sh tests/deps.sh $(if $(deps_set),$(deps_set),check demo bench fuzz man-lint)
+	$(Q)CC='$(CC)' SANITIZE='$(SANITIZE)' sh tests/deps.sh $(if $(deps_set),$(deps_set),check demo bench fuzz man-lint)
 ifneq ($(deps_set),)
 $(BUILD)/flags $(GEN): | deps
 endif

@@ -16,6 +16,7 @@ table='
 build|cmd make|make
 build|cmd ${CC:-gcc}|gcc
 build|hdr stdio.h|libc6-dev
+build|sanrt|libclang-rt-14-dev
 build|cmd pkg-config|pkg-config
 build|pc libzstd|libzstd-dev
 build|pc nettle|nettle-dev
@@ -27,6 +28,7 @@ check|cmd zstd|zstd
 check|cmd sqlite3|sqlite3
 check|cmd nginx|nginx-light
 check|cmd ab|apache2-utils
+check|cmd wrk|wrk
 check|cmd redis-server|redis-server
 check|cmd redis-benchmark|redis-tools
 check|cmd ssh-keygen|openssh-client
@@ -58,6 +60,9 @@ have() {
 	cmd) command -v "$2" >/dev/null 2>&1 ;;
 	pc) ${PKG_CONFIG:-pkg-config} --exists "$2" 2>/dev/null ;;
 	hdr) echo "#include <$2>" | $cc -E - >/dev/null 2>&1 ;;
+	sanrt)  # clang under a sanitizer needs its run-time; gcc brings its own
+		[ -z "$SANITIZE" ] || [ "${cc%% *}" != clang ] ||
+			test -n "$(find /usr/lib/llvm-* /usr/lib/clang -name 'libclang_rt.asan*' 2>/dev/null | head -n 1)" ;;
 	clangrt) test -n "$(find /usr/lib/llvm-* /usr/lib/clang -name 'libclang_rt.fuzzer*.a' 2>/dev/null | head -n 1)" ;;
 	*) echo "deps.sh: bad probe: $*" >&2; exit 2 ;;
 	esac

@@ -169,6 +169,8 @@ for what, needs, test in (("nginx", ["nginx", "wrk"], nginx), ("java", ["java", 
         continue
     if all(tool(x) for x in needs) and (what != "postgres" or os.getuid() == 0):
         test()
+    elif what == "nginx":
+        skip(what, "nginx or wrk not installed")
     else:
-        skip(what, f"{' and '.join(x for x in needs if not tool(x))} not installed")
+        diag(f"{what}: not tried, {' and '.join(x for x in needs if not tool(x)) or 'not root'} not here")
 done()
