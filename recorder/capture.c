@@ -332,6 +332,8 @@ void capture_call(struct capture *c, struct tracee *t, int64_t ret, uint32_t fla
 	bool declared;
 
 	p->active = false;
+	if (p->ends_fds || (t->nitems && fdtable_users(t->fds) > 1))
+		fds_in_doubt(c, t, returned);
 	if (c->full || (!p->wanted && !(p->ent && (p->ent->effect != FRZ_FX_NONE || p->ent->ret == FRZ_RET_FD)))) {
 		tracee_clear_items(t);
 		return;

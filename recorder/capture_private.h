@@ -39,6 +39,9 @@ struct fdent *fd_entry(struct capture *c, struct tracee *t, int fd, uint64_t now
 struct fdent *fd_new(struct capture *c, struct tracee *t, int fd, enum frz_bind_how how,
                      const struct fdent *parent, uint64_t now_ns);
 void effects_at_entry(struct capture *c, struct tracee *t);
+/* The call is over, or never will be: marks it when meanwhile another thread was replacing an fd
+ * that it used. */
+void fds_in_doubt(struct capture *c, struct tracee *t, bool returned);
 /* After the event was put, within the same group. */
 void effects_at_exit(struct capture *c, struct tracee *t, int64_t ret, uint64_t now_ns);
 /* execve succeeded: close-on-exec fds are gone. Makes its own groups. */

@@ -223,12 +223,54 @@ static void mark_signs(struct tracee *t)
 	}
 }
 
+static void note_ending(struct tracee *t)
+{
+	struct pending *p = &t->call;
+	int64_t lo = p->arg[0], hi = lo;
+
+	if (fdtable_users(t->fds) < 2)
+		return;
+	if (p->ent->effect == FRZ_FX_CLOSE_RANGE)
+		hi = (uint32_t)p->arg[1];
+	else if (p->ent->effect == FRZ_FX_DUP && p->ent->nargs > 1)
+		lo = hi = p->arg[1];            /* dup2, dup3 */
+	else if (p->ent->effect != FRZ_FX_CLOSE)
+		return;
+	fdtable_ending(t->fds, t->tid, lo, hi);
+	p->ends_fds = true;
+}
+
+void fds_in_doubt(struct capture *c, struct tracee *t, bool returned)
+{
+	struct pending *p = &t->call;
+	const struct fdent *ent = NULL;
+
+	if (p->ends_fds)
+		fdtable_ended(t->fds, t->tid);
+	p->ends_fds = false;
+	if (!returned || !p->wanted || !p->ent || p->ent->effect == FRZ_FX_CLOSE || fdtable_users(t->fds) < 2)
+		return;
+	for (uint32_t i = 0; i < t->nitems && !ent; i++)
+		if (t->items[i].kind == FRZ_A_FD && t->items[i].ent &&
+		    (!t->items[i].ent->bound || fdtable_is_ending(t->fds, t->items[i].ent->fd)))
+			ent = t->items[i].ent;
+	if (!ent)
+		return;
+	item_text(t, FRZ_A_SIGN, FRZ_SLOT_NONE, "another thread was replacing this fd");
+	capture_coverage(c, t->proc->pid, t->tid, "fd replaced while in use", 1, "which file such a call meant is not certain");
+}
+
 void effects_at_entry(struct capture *c, struct tracee *t)
 {
 	const struct frz_sysent *ent = t->call.ent;
 
 	mark_signs(t);
 	switch (ent->effect) {
+	case FRZ_FX_CLOSE:
+	case FRZ_FX_CLOSE_RANGE:
+	case FRZ_FX_DUP:
+		note_ending(t);
+		break;
 	case FRZ_FX_UNLINK:
 	case FRZ_FX_RENAME:
 		take_victim(c, t, FRZ_SLOT_NONE, false, false);

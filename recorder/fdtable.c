@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define ENDING_KEEP 8u
+
 struct fdtable {
 	unsigned refs, users;
 	uint64_t id;
@@ -12,6 +14,8 @@ struct fdtable {
 	/* open addressing by fd, linear probing; removal shifts back, so there are no tombstones */
 	struct fdent **slot;
 	uint32_t mask, used;
+	struct { pid_t tid; int64_t lo, hi; } ending[ENDING_KEEP];
+	unsigned nending, more_ending;  /* more: of which nothing is known but that they are */
 };
 
 #define FIRST_SLOTS 16u
@@ -215,6 +219,36 @@ void fdtable_each(struct fdtable *t, int64_t lo, int64_t hi, void (*fn)(void *ar
 	for (uint32_t i = 0; i < n; i++)
 		fn(arg, all[i]);
 	free(all);
+}
+
+void fdtable_ending(struct fdtable *t, pid_t tid, int64_t lo, int64_t hi)
+{
+	if (t->nending == ENDING_KEEP) {
+		t->more_ending++;
+		return;
+	}
+	t->ending[t->nending].tid = tid;
+	t->ending[t->nending].lo = lo;
+	t->ending[t->nending++].hi = hi;
+}
+
+void fdtable_ended(struct fdtable *t, pid_t tid)
+{
+	for (unsigned i = 0; i < t->nending; i++)
+		if (t->ending[i].tid == tid) {
+			t->ending[i] = t->ending[--t->nending];
+			return;
+		}
+	if (t->more_ending)
+		t->more_ending--;
+}
+
+bool fdtable_is_ending(const struct fdtable *t, int fd)
+{
+	for (unsigned i = 0; i < t->nending; i++)
+		if (t->ending[i].lo <= fd && fd <= t->ending[i].hi)
+			return true;
+	return t->more_ending > 0;
 }
 
 void fdent_ref(struct fdent *e)

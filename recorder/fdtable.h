@@ -57,6 +57,12 @@ bool fdtable_unbind(struct fdtable *t, struct fdent *ent);
 /* Each bound entry with lo <= fd <= hi; fn may unbind the one it is given. */
 void fdtable_each(struct fdtable *t, int64_t lo, int64_t hi, void (*fn)(void *arg, struct fdent *e), void *arg);
 
+/* A call of tid is under way that ends or replaces what is at lo..hi, and it is over. Until then
+ * nobody can tell what another thread's call by such an fd refers to. */
+void fdtable_ending(struct fdtable *t, pid_t tid, int64_t lo, int64_t hi);
+void fdtable_ended(struct fdtable *t, pid_t tid);
+bool fdtable_is_ending(const struct fdtable *t, int fd);
+
 void fdent_ref(struct fdent *e);
 void fdent_unref(struct fdent *e);
 

@@ -54,6 +54,7 @@ struct pending {
 	bool active;                    /* entry seen, exit not yet */
 	bool wanted;                    /* to be recorded, not only followed */
 	bool no_entry;
+	bool ends_fds;                  /* told to its table: fdtable_ending() */
 	bool restart_of;                /* continued by restart_syscall */
 	uint8_t abi;
 	uint32_t nr;
