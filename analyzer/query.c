@@ -56,16 +56,20 @@ static bool given(const struct filters *f, unsigned i)
 	return is[i];
 }
 
-/* Does the line mention this filter, as a whole word? */
-static bool mentions(const char *line, size_t n, const char *filter)
+enum mention { MENTION_NONE, MENTION_NEEDS, MENTION_DEFAULT };
+
+/* How the line mentions this filter, as a whole word. */
+static enum mention mentions(const char *line, size_t n, const char *filter)
 {
-	size_t m = strlen(filter);
+	static const char with_default[] = "coalesce(";
+	size_t m = strlen(filter), d = strlen(with_default);
 
 	for (size_t i = 0; i + m <= n; i++)
 		if (!strncmp(line + i, filter, m) &&
 		    (i + m == n || !strchr("abcdefghijklmnopqrstuvwxyz_", line[i + m])))
-			return true;
-	return false;
+			return i >= d && !strncmp(line + i - d, with_default, d) ? MENTION_DEFAULT :
+										   MENTION_NEEDS;
+	return MENTION_NONE;
 }
 
 /* Copies sql without the lines of filters that are not given; notes those that it has. */
@@ -80,9 +84,16 @@ static size_t keep_lines(const char *sql, size_t len, const struct filters *f, b
 		bool keep = true;
 
 		for (unsigned i = 0; i < FILTERS; i++)
-			if (mentions(sql, n, filter_names[i])) {
-				used[i] = true;
+			switch (mentions(sql, n, filter_names[i])) {
+			case MENTION_NONE:
+				break;
+			case MENTION_NEEDS:
 				keep &= given(f, i);
+				used[i] = true;
+				break;
+			case MENTION_DEFAULT:
+				used[i] = true;
+				break;
 			}
 		if (keep) {
 			memcpy(out + o, sql, n);
@@ -149,7 +160,7 @@ static void bind_int(sqlite3_stmt *st, const char *name, int64_t value)
 {
 	int i = sqlite3_bind_parameter_index(st, name);
 
-	if (i)
+	if (i && value != FILTER_NONE)
 		sqlite3_bind_int64(st, i, value);
 }
 

@@ -6,7 +6,8 @@
  * - The comment at its head is its description; the first line of it is what
  *   --list-queries shows.
  * - A line that mentions a filter (:pid :path :syscall :since :until :failed :limit) stands
- *   only when that filter is given; a filter that no line mentions is refused.
+ *   only when that filter is given, or has a default: coalesce(:limit, 100). A filter that no
+ *   line mentions is refused.
  * - Below a line "-- text" stands a second SELECT, over `rows`: the result of the first
  *   one, made fit for people. Without it people get the first one.
  */

@@ -3,7 +3,7 @@ SELECT d.pid, d.comm, d.fd, d.path, d.opened,
 	iso(f.first_delete) AS deleted,
 	d.closed, d.bytes_read, d.bytes_written
 FROM files f
-JOIN fd_rows d ON d.file_id = f.id
+CROSS JOIN fd_rows d ON d.file_id = f.id
 WHERE f.first_delete IS NOT NULL AND coalesce(d.opened_ns, 0) <= f.first_delete
 	AND coalesce(d.closed_ns, 9223372036854775807) > f.first_delete
 	AND listed(:pid, d.pid)

@@ -6,7 +6,7 @@ FROM fd_rows d
 JOIN procs p ON p.id = d.proc_id
 LEFT JOIN strings comm ON comm.id = p.comm
 LEFT JOIN strings cwd ON cwd.id = p.cwd
-WHERE d.writes > 0 AND d.path GLOB '/*' AND d.path NOT GLOB '/dev/*'
+WHERE d.bytes_written > 0 AND d.path GLOB '/*' AND d.path NOT GLOB '/dev/*'
 	AND coalesce(d.kind, 'file') = 'file'
 	AND NOT coalesce(cwd.text <> '/'
 		AND substr(d.path, 1, length(cwd.text) + 1) = cwd.text || '/', 0)

@@ -22,6 +22,17 @@ static bool runs(const char *name, const struct filters *f, bool people)
 	return rc == SQLITE_DONE || rc == SQLITE_ROW;
 }
 
+static int rows_of(const char *name, const struct filters *f)
+{
+	sqlite3_stmt *st = query_prepare(db, name, f, false, NULL);
+	int n = 0;
+
+	while (st && sqlite3_step(st) == SQLITE_ROW)
+		n++;
+	sqlite3_finalize(st);
+	return n;
+}
+
 static bool has(const char *sql, const char *word)
 {
 	return strstr(sql, word) != NULL;
@@ -61,6 +72,14 @@ int main(void)
 		bail_out("no database");
 	query_each(each, NULL);
 	ok(count >= 30, "%lu queries", count);
+	sqlite3_exec(db, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 150)"
+		     " INSERT INTO fds (instance, fdtable, fd, proc, path, how, reads, writes, bytes_read, bytes_written,"
+		     " is_socket) SELECT i, 1, i, i, i, 1, 1, 1, i, i, 0 FROM n", NULL, NULL, NULL);
+	is_int(rows_of("top-writers", &f), 100, "a filter with a default: the default");
+	f.limit = 7;
+	is_int(rows_of("top-writers", &f), 7, "and what is given");
+	f.limit = FILTER_NONE;
+	is_int(rows_of("bytes", &f), 150, "a filter without one: all");
 	ok(query_text("timeline") && !query_text("no-such") && !query_text("tables"), "found by name, and only queries");
 	fclose(stderr);         /* what follows complains */
 	stderr = fopen("/dev/null", "w");
