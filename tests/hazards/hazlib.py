@@ -15,6 +15,8 @@ from lib import *  # noqa: E402,F403
 from lib import _children  # noqa: E402
 
 HAZARDS = BUILD + "/hazards"
+if os.environ.get("SANITIZE"):       # the sanitizer's own limit of core files would reach the command
+    os.environ["ASAN_OPTIONS"] = os.environ.get("ASAN_OPTIONS", "") + ":disable_coredump=0"
 PR_SET_CHILD_SUBREAPER = 36
 ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 _case = 0

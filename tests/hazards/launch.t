@@ -116,6 +116,15 @@ else:
     t.drop()
     left_over()
 
+# ---- what cannot be followed is said ----
+
+for name, what in (("clone-untraced", "child not traced"), ("seccomp-errno", "seccomp filter of its own")):
+    case = new_case()
+    captured([FREC, "-q", "-o", case, "--", program, name])
+    told = rows(case, "SELECT what FROM coverage")
+    ok(any(r["what"] == what for r in told), f"{name}: in the coverage ledger", told)
+    drop_case(case)
+
 # ---- the recording ends, the command goes on ----
 
 
