@@ -80,7 +80,7 @@ BEGIN {
 	words("int fd size pid ptr never", rets)
 	words("close dup fcntl close_range pair accept connect recvmsg recvmmsg pidfd_getfd clone " \
 	      "exec exit unshare unlink rename truncate open cred prctl ptrace ioctl mmap munmap " \
-	      "mprotect mremap cwd affinity uring_setup uring_enter uring_register restart multi", effects)
+	      "mprotect mremap cwd affinity uring_setup uring_enter uring_register restart seccomp multi", effects)
 	nabi = split("x86_64 i386 x32 aarch64", abi, " ")
 	nsets = nflags = nstructs = nmembers = ncmds = nrows = 0
 }

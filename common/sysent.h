@@ -105,6 +105,7 @@ enum frz_effect {
 	FRZ_FX_AFFINITY,    /* looks at or sets where it runs: sched_*affinity, getcpu */
 	FRZ_FX_URING_SETUP, FRZ_FX_URING_ENTER, FRZ_FX_URING_REGISTER,
 	FRZ_FX_RESTART,     /* restart_syscall */
+	FRZ_FX_SECCOMP,     /* may install a filter of the program's own */
 	FRZ_FX_MULTI,       /* socketcall: stands for another call (frz_call_number), so it must be
 			     * looked at whenever any call that it may stand for is recorded */
 };

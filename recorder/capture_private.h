@@ -69,6 +69,8 @@ void life_missed(void *arg, pid_t pid, pid_t tid, const char *what, const char *
 /* --keep: a regular file of which `from` is open (-1: it could not be) is copied; now: before
  * the call goes on, for it cuts the content. */
 void keep_copy(struct capture *c, struct tracee *t, int from, const struct fileinfo *file, bool now);
+/* Of clone(2) its argument, of clone3(2) the first member of its structure; 0 for fork. */
+uint64_t life_clone_flags(const struct tracee *parent);
 void life_credentials(struct tracee *t);     /* they changed */
 void life_comm(struct tracee *t);        /* its name, read again */
 void life_io(struct capture *c, struct tracee *t, enum frz_io_when when, uint64_t now_ns);

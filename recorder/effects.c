@@ -8,15 +8,18 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <linux/seccomp.h>
 
 #include "mapped.h"
 
 #define PTRACE_TRACEME_REQUEST 0u
 #define FILES_FLAG          0x400u      /* CLONE_FILES, linux/sched.h */
+#define UNTRACED_FLAG       0x800000u   /* CLONE_UNTRACED */
 #define CLOSE_RANGE_UNSHARE_FLAG 2u     /* linux/close_range.h */
 #define CLOSE_RANGE_CLOEXEC_FLAG 4u
 #define ATTACH_FDS_MAX      4096u       /* listed at attach; the rest is met at first use */
@@ -357,10 +360,20 @@ static void readdress(struct capture *c, struct tracee *t, struct fdent *fd, int
 	emit_bind(c->emit, fd);
 }
 
+/* Behind frec's filter the stricter verdict counts: a call that it refuses is not seen. Without,
+ * a call stops before any filter is asked. */
+static void note_own_filter(struct capture *c, struct tracee *t)
+{
+	if (c->o->command && !c->o->no_seccomp && !c->o->no_follow)
+		capture_coverage(c, t->proc->pid, t->tid, "seccomp filter of its own", 1,
+		                 "calls that it refuses are not seen; --no-seccomp shows them");
+}
+
 void effects_at_exit(struct capture *c, struct tracee *t, int64_t ret, uint64_t now_ns)
 {
 	const struct frz_sysent *ent = t->call.ent;
 	struct fdent *fd;
+	char text[80];
 
 	if (!ent)
 		return;
@@ -390,6 +403,18 @@ void effects_at_exit(struct capture *c, struct tracee *t, int64_t ret, uint64_t 
 	case FRZ_FX_PRCTL:
 		if (t->call.arg[0] == PR_SET_NAME && ret == 0)
 			life_comm(t);
+		if (t->call.arg[0] == PR_SET_SECCOMP && ret == 0)
+			note_own_filter(c, t);
+		break;
+	case FRZ_FX_SECCOMP:
+		if (t->call.arg[0] <= SECCOMP_SET_MODE_FILTER && ret >= 0)
+			note_own_filter(c, t);
+		break;
+	case FRZ_FX_CLONE:
+		if (ret > 0 && (life_clone_flags(t) & UNTRACED_FLAG)) {
+			snprintf(text, sizeof(text), "CLONE_UNTRACED: what its child %" PRId64 " does is not seen", ret);
+			capture_coverage(c, t->proc->pid, t->tid, "child not traced", 1, text);
+		}
 		break;
 	case FRZ_FX_CRED:
 		if (ret == 0)

@@ -119,12 +119,11 @@ static void put_mapping(void *arg, const struct proc_mapping *m)
 	mapped_at_attach(x->c, x->t, m);
 }
 
-/* Of clone(2) its argument, of clone3(2) the first member of its structure; 0 for fork. */
-static uint64_t clone_flags_of(const struct tracee *parent)
+uint64_t life_clone_flags(const struct tracee *parent)
 {
 	const struct pending *p = &parent->call;
 
-	if (!p->active || !p->ent || p->ent->effect != FRZ_FX_CLONE || !p->ent->nargs)
+	if (!p->ent || p->ent->effect != FRZ_FX_CLONE || !p->ent->nargs)
 		return 0;
 	if (p->def[0]->kind != FRZ_ARG_NUMS_IN)
 		return (uint64_t)p->arg[0];
@@ -165,7 +164,7 @@ void life_born(void *arg, struct tracee *t, enum frz_born how, struct tracee *pa
 		bool thread = parent->proc == p;
 
 		memcpy(t->comm, parent->comm, sizeof(t->comm));
-		clone_flags = clone_flags_of(parent);
+		clone_flags = parent->call.active ? life_clone_flags(parent) : 0;
 		if (!thread)
 			mapped_forked(t, parent);
 		if (same_files(t->tid, parent->tid, thread)) {
