@@ -131,6 +131,7 @@ ANALYZER_SRC = \
 	analyzer/extract.c \
 	analyzer/extract_filter.c \
 	analyzer/extract_records.c \
+	analyzer/extract_told.c \
 	analyzer/extract_write.c \
 	analyzer/feed.c \
 	analyzer/files.c \
@@ -322,6 +323,7 @@ SCRIPT_TESTS = \
 	tests/e2e/extract.t \
 	tests/e2e/frec-manual.t \
 	tests/e2e/killed.t \
+	tests/e2e/damaged.t \
 	tests/e2e/unfinished.t \
 	tests/e2e/modes.t \
 	tests/e2e/services.t \

@@ -319,6 +319,9 @@ int extract_run(const struct options *o)
 		return code;
 	if (o->rules && !(j.rules = rules_load(o->rules, err, sizeof(err))))
 		return complain(VERIFY_USAGE, "--rules %s", err);
+	if (j.rules && !rules_have_key(j.rules) && !o->quiet)
+		complain(0, "--rules %s: has no key, so that short rules can be guessed from their hash, which is in "
+			 "the extract", o->rules);
 	j.d = frz_decoder_new();
 	if (!j.d || !extract_filter_init(&j.filter, &o->filters, j.rules != NULL)) {
 		fail(&j, VERIFY_USAGE, "out of memory");

@@ -27,6 +27,7 @@ struct rules {
 	struct rule *rule;
 	size_t n;
 	uint8_t sha256[FRZ_HASH_LEN], key[KEY_LEN];
+	bool have_key;
 };
 
 /* ---- reading ---- */
@@ -58,7 +59,7 @@ static bool parse_key(struct rules *r, const char *p, const char *end)
 }
 
 /* NULL, or what is wrong with the line. */
-static const char *parse_line(struct rules *r, const char *p, const char *end, bool *have_key)
+static const char *parse_line(struct rules *r, const char *p, const char *end)
 {
 	static const char *const kinds[] = { "whole", "part", "names" };
 	struct rule rule = { .kind = WHOLE }, *more;
@@ -69,9 +70,9 @@ static const char *parse_line(struct rules *r, const char *p, const char *end, b
 	if (memchr(p, 0, (size_t)(end - p)))
 		return "holds a NUL byte";
 	if (word(&p, end, "key")) {
-		if (*have_key || !parse_key(r, p, end))
+		if (r->have_key || !parse_key(r, p, end))
 			return "a key is 64 hexadecimal digits, and there is one";
-		*have_key = true;
+		r->have_key = true;
 		return NULL;
 	}
 	rule.pseudonym = word(&p, end, "pseudonym");
@@ -106,7 +107,6 @@ struct rules *rules_parse(const char *text, size_t n, const char *name, char *er
 {
 	struct rules *r = calloc(1, sizeof(*r));
 	const char *why = NULL;
-	bool have_key = false;
 	unsigned line = 0;
 
 	if (!r) {
@@ -118,12 +118,12 @@ struct rules *rules_parse(const char *text, size_t n, const char *name, char *er
 		const char *nl = memchr(text + at, '\n', n - at);
 		size_t len = nl ? (size_t)(nl - text) - at : n - at;
 
-		why = parse_line(r, text + at, text + at + len, &have_key);
+		why = parse_line(r, text + at, text + at + len);
 		at += len + 1;
 	}
 	if (why)
 		snprintf(err, cap, "%s line %u: %s", name, line, why);
-	else if (!have_key && getrandom(r->key, KEY_LEN, 0) != KEY_LEN)
+	else if (!r->have_key && getrandom(r->key, KEY_LEN, 0) != KEY_LEN)
 		snprintf(err, cap, "%s: no random numbers: %s", name, strerror(errno));
 	else
 		return r;
@@ -150,6 +150,8 @@ void rules_free(struct rules *r)
 	free(r->rule);
 	free(r);
 }
+
+bool rules_have_key(const struct rules *r) { return r->have_key; }
 
 const uint8_t *rules_sha256(const struct rules *r) { return r->sha256; }
 

@@ -33,6 +33,8 @@ struct rules *rules_load(const char *path, char *err, size_t cap);
 struct rules *rules_parse(const char *text, size_t n, const char *name, char *err, size_t cap);
 void rules_free(struct rules *r);       /* NULL is fine */
 const uint8_t *rules_sha256(const struct rules *r);     /* of the file */
+/* Without one, a short file of rules can be guessed from its hash. */
+bool rules_have_key(const struct rules *r);
 
 /* A text that grows. */
 struct rules_text { uint8_t *p; size_t n, cap; };

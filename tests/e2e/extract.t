@@ -153,7 +153,6 @@ extract("a.frz", "path.frz", "--path", os.getcwd() + "/one")
 is_({r["path"] for r in rows("path.frz", "SELECT path FROM files_touched WHERE reads + writes + opens > 0")},
     {os.getcwd() + "/one"}, "no other file was touched in it")
 
-span = rows("a.frz", "SELECT min(ts_ns) AS a, max(ts_ns) AS b FROM timeline")[0]
 times = [r["ts_ns"] for r in rows("a.frz", "SELECT ts_ns FROM timeline ORDER BY ts_ns")]
 naps = max((b - a, a + (b - a) // 2) for a, b in zip(times, times[1:]))[1]     # while the script slept
 
@@ -163,8 +162,8 @@ def at(ns):
 
 
 for name, args in (("since", ["--since", at(naps)]), ("until", ["--until", at(naps)]),
-                   ("a span", ["--since", at((span["a"] + naps) // 2), "--until", at((naps + span["b"]) // 2)]),
-                   ("a span of a process", ["--since", at((span["a"] + naps) // 2), "--pid", str(pids[0])])):
+                   ("a span", ["--since", at(times[len(times) // 3]), "--until", at(times[-10])]),
+                   ("a span of a process", ["--since", at(times[len(times) // 3]), "--pid", str(pids[0])])):
     out = name.replace(" ", "-") + ".frz"
     extract("a.frz", out, *args)
     sound(out, f"by time, {name}")
