@@ -283,6 +283,13 @@ static const char *state_of(const struct case_state *s)
 	return s->tail.writer == FRZ_WRITER_AT_WORK ? "being written" : "not sealed";
 }
 
+static bool has_id(const struct frz_case_head *h)
+{
+	static const uint8_t none[sizeof(h->case_id)];
+
+	return memcmp(h->case_id, none, sizeof(none)) != 0;
+}
+
 /* Of a case without a SEAL. */
 static bool store_tail(sqlite3_stmt *st, const struct tail_state *t)
 {
@@ -310,8 +317,8 @@ bool caseinfo_store(const struct caseinfo *ci, sqlite3 *db, const char *path,
 		    SQLITE_OK)
 		return false;
 	if (origin)
-		n = snprintf(verdict, sizeof(verdict), "an EXTRACT of case %s, not the original: ",
-			     origin);
+		n = snprintf(verdict, sizeof(verdict),
+			     "an EXTRACT of case %s, not the original: ", origin);
 	case_verdict(s, verdict + n, sizeof(verdict) - (size_t)n);
 	if (t->events) {
 		iso_time(t->first_ts, first);
@@ -319,7 +326,9 @@ bool caseinfo_store(const struct caseinfo *ci, sqlite3 *db, const char *path,
 	}
 	slash = slash ? slash + 1 : path;
 	name = text_of((const uint8_t *)slash, strlen(slash), false);
-	good = name && store_hex(st, "case_id", h->case_id, sizeof(h->case_id)) &&
+	good = name &&
+	       (has_id(h) ? store_hex(st, "case_id", h->case_id, sizeof(h->case_id)) :
+			    store(st, "case_id", "not known: its GENESIS cannot be read")) &&
 	       store(st, "file", name) && store(st, "verdict", verdict) &&
 	       store(st, "state", state_of(s)) && store(st, "sealed", h->sealed ? "yes" : "no") &&
 	       (!case_unfinished(s) || store_tail(st, &s->tail)) &&
@@ -330,6 +339,10 @@ bool caseinfo_store(const struct caseinfo *ci, sqlite3 *db, const char *path,
 		       store_hex(st, "prefix_sha256", h->prefix_sha256, sizeof(h->prefix_sha256));
 	for (size_t i = 0; good && i < ci->n; i++)
 		good = store(st, ci->pair[i].key, ci->pair[i].value);
+	if (good && h->damages)
+		good = store_number(st, "damaged_places", h->damages) &&
+		       store_number(st, "events_unreadable",
+				    h->events + s->tail.events - t->events);
 	good = good && store_number(st, "events", t->events) &&
 	       store_number(st, "events_lost", h->lost + s->tail.lost) &&
 	       store(st, "first_event", t->events ? first : NULL) &&

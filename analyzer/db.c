@@ -289,7 +289,7 @@ static enum match match_db(const char *path, const struct options *o, struct cas
 		} else if (n->blocks && n->blocks < s->head.blocks && !n->damaged) {
 			struct case_state again;
 
-			case_look(o->case_path, true, n->blocks - 1, &again);
+			case_look(o->case_path, FRZ_CASE_SKIM, n->blocks - 1, &again);
 			frz_hex(again.link_at, FRZ_HASH_LEN, link);
 			if (again.has_link_at && !strcmp(n->link, link))
 				m = DB_OLDER;
@@ -560,9 +560,14 @@ static bool prepare(const struct options *o, struct case_state *s, int *code)
 	enum match m;
 	char mark[160];
 
-	case_look_live(o->case_path, s);
-	if (!case_whole(s) && !(o->allow_damaged && s->head.blocks))
-		return report_damage(o, s, code);
+	case_look_live(o->case_path, false, s);
+	if (!case_whole(s)) {
+		if (!o->allow_damaged)
+			return report_damage(o, s, code);
+		case_look_live(o->case_path, true, s);
+		if (!s->head.blocks)
+			return report_damage(o, s, code);
+	}
 	*code = VERIFY_USAGE;
 	if (!choose(o, s, &m, &n))
 		return false;
@@ -574,7 +579,7 @@ static bool prepare(const struct options *o, struct case_state *s, int *code)
 			return true;
 		/* the same blocks, but the file was touched: are the frames what they were? */
 		tail = s->tail;
-		case_look(o->case_path, false, UINT64_MAX, s);
+		case_look(o->case_path, 0, UINT64_MAX, s);
 		s->tail = tail;
 		if (!case_whole(s)) {
 			if (!o->allow_damaged)
@@ -596,8 +601,25 @@ static bool prepare(const struct options *o, struct case_state *s, int *code)
 	}
 }
 
+bool db_state(sqlite3 *db, char *line, size_t cap)
+{
+#define INFO(key) "(SELECT value FROM info WHERE key = '" key "')"
+	static const char sql[] = "SELECT " INFO("verdict") " || ' (case ' || " INFO(
+		"case_id") " || ', chain head ' || " INFO("chain_head") " || ')'";
+	sqlite3_stmt *st = NULL;
+	bool good = sqlite3_prepare_v2(db, sql, -1, &st, NULL) == SQLITE_OK &&
+		    sqlite3_step(st) == SQLITE_ROW && sqlite3_column_text(st, 0);
+
+	if (good)
+		snprintf(line, cap, "%s", (const char *)sqlite3_column_text(st, 0));
+	sqlite3_finalize(st);
+	return good;
+#undef INFO
+}
+
 sqlite3 *db_open(const struct options *o, int *code)
 {
+	char state[800];
 	struct case_state s;
 	sqlite3 *db;
 
@@ -612,5 +634,7 @@ sqlite3 *db_open(const struct options *o, int *code)
 		return NULL;
 	}
 	*code = case_exit(&s);
+	if (*code == VERIFY_DAMAGED && db_state(db, state, sizeof(state)))
+		complain(0, "%s: %s", o->case_path, state);
 	return db;
 }

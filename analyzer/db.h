@@ -20,8 +20,10 @@ struct options;
 
 /* Opens the database of o->case_path for reading only, made or brought up to date before.
  * NULL: one line was printed, *code is the exit code. Otherwise *code is that of the case's
- * state, and one line was printed if that is not good. */
+ * state, and one line was printed if it is damaged. */
 struct sqlite3 *db_open(const struct options *o, int *code);
+/* That line: the state of the case, its id and its chain head. */
+bool db_state(struct sqlite3 *db, char *line, size_t cap);
 /* The file that db_open used; valid until the program ends. */
 const char *db_path(void);
 

@@ -109,6 +109,7 @@ int export_run(const struct options *o)
 {
 	const struct form *form = NULL;
 	sqlite3_stmt *st = NULL;
+	char state[800] = "";
 	struct output out;
 	sqlite3 *db;
 	int code, rc = SQLITE_ERROR;
@@ -125,6 +126,16 @@ int export_run(const struct options *o)
 	if (!output_open(&out, o->output, form->format)) {
 		sqlite3_close(db);
 		return VERIFY_USAGE;
+	}
+	/* an export of what is not whole must not pass for one that is */
+	if (code != VERIFY_GOOD && db_state(db, state, sizeof(state))) {
+		if (code != VERIFY_DAMAGED)
+			complain(0, "%s: %s", o->case_path, state);
+		if (form->put == put_strace) {
+			fputs("# ", out.f);
+			put_escaped(out.f, state);
+			putc('\n', out.f);
+		}
 	}
 	if (query_functions(db))
 		st = query_prepare(db, "timeline", &o->filters, false, NULL);

@@ -19,6 +19,7 @@
 
 #define CLOCK_STEP_NS 50000000 /* more than NTP slews within a segment */
 #define LOST_EVENTS   "events lost"
+#define UNREADABLE    "damaged, events unreadable"
 
 struct import {
 	struct sqlite3 *db;
@@ -33,6 +34,7 @@ struct import {
 	int64_t news_first;
 	uint64_t damages; /* segments whose records do not decode */
 	uint64_t last_seq;
+	uint64_t next_event; /* by the blocks read so far */
 	/* the tail of a case that has no SEAL */
 	struct frz_unfinished tail;
 	struct tail_state state; /* of it at the last run; its marks are what the rows have */
@@ -149,6 +151,7 @@ struct import *import_new(sqlite3 *db, const struct import_options *o, char *err
 		nomem(err, cap, code);
 		goto fail;
 	}
+	im->next_event = 1;
 	im->state.nmarks = o->nmarks;
 	memcpy(im->state.mark, o->mark, sizeof(im->state.mark));
 	if (frz_case_open(o->path, o->allow_damaged ? FRZ_CASE_ALLOW_DAMAGED : 0, &im->c, &fault) !=
@@ -283,7 +286,7 @@ static enum frz_err segment(struct import *im, const struct frz_case_item *it,
 
 static bool damage(struct import *im, const struct frz_fault *f, uint64_t events)
 {
-	return note(im, events ? "damaged, events unreadable" : "damaged", events ? events : 1, 0,
+	return note(im, events ? UNREADABLE : "damaged", events ? events : 1, 0,
 		    "%s at block %" PRIu64 ", offset %" PRIu64 ": %s", frz_strerror(f->err),
 		    f->block, f->offset, f->what);
 }
@@ -340,6 +343,18 @@ static bool no_rows(struct import *im, char *err, size_t cap, int *code)
 	return false;
 }
 
+/* Events up to this one, of which nothing was said yet, cannot be read. */
+static bool gap(struct import *im, uint64_t to)
+{
+	uint64_t from = im->next_event;
+
+	if (to <= from)
+		return true;
+	im->next_event = to;
+	return note(im, UNREADABLE, to - from, 0, "events %" PRIu64 " to %" PRIu64 " are gone",
+		    from, to - 1);
+}
+
 static bool take_segment(struct import *im, const struct frz_case_item *it, char *err, size_t cap,
 			 int *code)
 {
@@ -347,6 +362,9 @@ static bool take_segment(struct import *im, const struct frz_case_item *it, char
 	struct frz_fault fault;
 	enum frz_err e;
 
+	if (!gap(im, s->first_event))
+		return no_rows(im, err, cap, code);
+	im->next_event = s->first_event + s->events;
 	if (it->block.index < im->o.skip_blocks) {
 		im->has_anchor = true;
 		im->anchor = (int64_t)(s->first.real_ns - s->first.mono_ns);
@@ -369,6 +387,18 @@ static bool take_segment(struct import *im, const struct frz_case_item *it, char
 	       no_rows(im, err, cap, code);
 }
 
+static bool take_damage(struct import *im, const struct frz_case_item *it)
+{
+	uint64_t first = it->segment_skipped ? it->segment.first_event : 0;
+
+	if (first < im->next_event)
+		return damage(im, &it->fault, 0);
+	if (!gap(im, first))
+		return false;
+	im->next_event = first + it->segment.events;
+	return damage(im, &it->fault, it->segment.events);
+}
+
 /* The blocks up to limit, in bytes, of a case that may grow meanwhile; state->end says how they
  * end. False: nothing of use. */
 static bool take_blocks(struct import *im, uint64_t limit, struct case_state *state, char *err,
@@ -388,7 +418,7 @@ static bool take_blocks(struct import *im, uint64_t limit, struct case_state *st
 			if (!take_segment(im, &it, err, cap, code))
 				return false;
 		} else if (it.type == 0) {
-			if (!damage(im, &it.fault, it.segment_skipped ? it.segment.events : 0))
+			if (!take_damage(im, &it))
 				return no_rows(im, err, cap, code);
 		} else if (!caseinfo_block(im->info, &it)) {
 			return no_rows(im, err, cap, code);
@@ -425,7 +455,7 @@ static bool take_tail(struct import *im, const struct case_state *state, char *e
 	};
 	struct tail_state *t = &im->state;
 
-	frz_unfinished_fit(&im->tail, im->genesis_link, state->head.segments, state->head.events);
+	frz_unfinished_fit(&im->tail, im->genesis_link, case_segments(state), state->head.events);
 	/* at work, and yet there is no copy: it will be had the next time */
 	if (t->writer == FRZ_WRITER_AT_WORK && !im->tail.copied && t->nmarks)
 		return true;
@@ -484,6 +514,9 @@ bool import_run(struct import *im, struct case_state *state, char *err, size_t c
 	if (!take_all(im, state, err, cap, code))
 		return false;
 	progress(im, true);
+	/* told by a SEAL or TICK, and in no segment that was found */
+	if (state->head.damages && !gap(im, state->head.events + 1))
+		return no_rows(im, err, cap, code);
 	if (!case_whole(state)) {
 		if (!im->o.allow_damaged || state->end != FRZ_E_TRUNCATED || !state->head.blocks)
 			return fault_line(im, &state->fault, err, cap, code);

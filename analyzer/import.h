@@ -29,16 +29,18 @@ struct case_state {
 
 /* It has blocks and no SEAL: there may be more of it in its tail. */
 bool case_unfinished(const struct case_state *s);
+/* For frz_unfinished_fit(). */
+uint64_t case_segments(const struct case_state *s);
 /* Good to its end: sealed; or unfinished and whole, where it counts as whole too when
  * the recorder ended while it wrote a block, and what that was to hold is in the tail. */
 bool case_whole(const struct case_state *s);
 
-/* Reads the blocks of a case to its end: frames too unless skim. want_block: whose link to
+/* Reads the blocks of a case to its end; flags: enum frz_case_flag. want_block: whose link to
  * note in link_at, UINT64_MAX for none. */
-void case_look(const char *path, bool skim, uint64_t want_block, struct case_state *out);
+void case_look(const char *path, unsigned flags, uint64_t want_block, struct case_state *out);
 /* The same without frames, and with the tail when there is no SEAL. A block that is being
  * written is waited for. */
-void case_look_live(const char *path, struct case_state *out);
+void case_look_live(const char *path, bool allow_damaged, struct case_state *out);
 /* One line in plain words; and the exit code that belongs to it (enum verify_exit). */
 void case_verdict(const struct case_state *s, char *line, size_t cap);
 int case_exit(const struct case_state *s);

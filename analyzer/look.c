@@ -8,19 +8,19 @@
 #include "sha256.h"
 #include "verify.h"
 
-void case_look(const char *path, bool skim, uint64_t want_block, struct case_state *out)
+void case_look(const char *path, unsigned flags, uint64_t want_block, struct case_state *out)
 {
 	struct frz_case *c = NULL;
 	struct frz_case_item it;
 
 	memset(out, 0, sizeof(*out));
-	out->end = frz_case_open(path, skim ? FRZ_CASE_SKIM : 0, &c, &out->fault);
+	out->end = frz_case_open(path, flags, &c, &out->fault);
 	if (out->end != FRZ_OK)
 		return;
 	while ((out->end = frz_case_next(c, &it, &out->fault)) == FRZ_OK) {
 		if (it.type == FRZ_GENESIS)
 			memcpy(out->genesis_link, it.block.link, FRZ_HASH_LEN);
-		if (it.block.index == want_block) {
+		if (it.type && it.block.index == want_block) {
 			memcpy(out->link_at, it.block.link, FRZ_HASH_LEN);
 			out->has_link_at = true;
 		}
@@ -32,7 +32,12 @@ void case_look(const char *path, bool skim, uint64_t want_block, struct case_sta
 bool case_unfinished(const struct case_state *s)
 {
 	return (s->end == FRZ_E_UNSEALED || s->end == FRZ_E_TRUNCATED) && s->head.blocks &&
-	       !s->head.sealed && !s->head.damages;
+	       !s->head.sealed;
+}
+
+uint64_t case_segments(const struct case_state *s)
+{
+	return s->head.damages ? FRZ_SEGMENTS_UNKNOWN : s->head.segments;
 }
 
 bool case_whole(const struct case_state *s)
@@ -43,30 +48,31 @@ bool case_whole(const struct case_state *s)
 }
 
 /* One look. True: the case ends within a block that is being written. */
-static bool look_once(const char *path, struct frz_unfinished *u, struct frz_decoder *d,
-		      struct case_state *s)
+static bool look_once(const char *path, unsigned flags, struct frz_unfinished *u,
+		      struct frz_decoder *d, struct case_state *s)
 {
 	enum frz_writer w = frz_case_writer(path);
 
 	frz_unfinished_copy(u);
-	case_look(path, true, UINT64_MAX, s);
+	case_look(path, flags, UINT64_MAX, s);
 	s->tail.writer = w;
 	if (!case_unfinished(s))
 		return false;
-	frz_unfinished_fit(u, s->genesis_link, s->head.segments, s->head.events);
+	frz_unfinished_fit(u, s->genesis_link, case_segments(s), s->head.events);
 	tail_walk(u, &(struct tail_taker){ .d = d }, &s->tail);
 	return s->end == FRZ_E_TRUNCATED;
 }
 
-void case_look_live(const char *path, struct case_state *s)
+void case_look_live(const char *path, bool allow_damaged, struct case_state *s)
 {
+	const unsigned flags = FRZ_CASE_SKIM | (allow_damaged ? FRZ_CASE_ALLOW_DAMAGED : 0);
 	const struct timespec moment = { .tv_nsec = 50000000 };
 	struct frz_decoder *d;
 	struct frz_unfinished u;
 	uint64_t bytes;
 	int tries = 0;
 
-	case_look(path, true, UINT64_MAX, s);
+	case_look(path, flags, UINT64_MAX, s);
 	if (!case_unfinished(s))
 		return;
 	d = frz_decoder_new();
@@ -76,7 +82,7 @@ void case_look_live(const char *path, struct case_state *s)
 			bytes = s->head.file_bytes;
 			if (tries)
 				nanosleep(&moment, NULL);
-		} while (look_once(path, &u, d, s) && tries++ < 20 &&
+		} while (look_once(path, flags, &u, d, s) && tries++ < 20 &&
 			 (tries == 1 || s->tail.writer == FRZ_WRITER_AT_WORK ||
 			  s->head.file_bytes != bytes));
 	} else {
@@ -124,9 +130,15 @@ static void unfinished_verdict(const struct case_state *s, char *line, size_t ca
 
 void case_verdict(const struct case_state *s, char *line, size_t cap)
 {
+	char tail[260] = "";
+
+	if (s->head.damages && case_unfinished(s))
+		tail_verdict(&s->tail, tail, sizeof(tail));
 	if (s->head.damages)
-		snprintf(line, cap, "DAMAGED, read past %" PRIu64 " damaged place%s: see coverage",
-			 s->head.damages, s->head.damages == 1 ? "" : "s");
+		snprintf(line, cap,
+			 "DAMAGED, read past %" PRIu64 " damaged place%s: see coverage%s%s",
+			 s->head.damages, s->head.damages == 1 ? "" : "s",
+			 case_unfinished(s) ? "; NOT SEALED" : "", tail);
 	else if (s->end == FRZ_END)
 		snprintf(line, cap, "sealed and whole");
 	else if (case_whole(s))

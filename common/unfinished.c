@@ -222,6 +222,21 @@ static void cut(struct frz_unfinished *u, unsigned i, const char *damage)
 		t->damage = damage;
 }
 
+/* The number of segments in front of the half that begins with this event; 0: there is none. */
+static uint64_t segments_before(const struct frz_unfinished *u, const uint8_t link[FRZ_HASH_LEN],
+				uint64_t first_event)
+{
+	struct frz_tail t;
+	const char *why;
+
+	if (frz_tail_parse(u->mem, u->len, link, 0, &t, &why) != FRZ_OK)
+		return 0;
+	for (unsigned i = 0; i < t.npending; i++)
+		if (t.half[i].first_event == first_event)
+			return t.half[i].generation - 1;
+	return 0;
+}
+
 void frz_unfinished_fit(struct frz_unfinished *u, const uint8_t link[FRZ_HASH_LEN],
 			uint64_t segments, uint64_t events)
 {
@@ -232,6 +247,8 @@ void frz_unfinished_fit(struct frz_unfinished *u, const uint8_t link[FRZ_HASH_LE
 	u->tail = (struct frz_tail){ 0 };
 	if (!u->copied)
 		return;
+	if (segments == FRZ_SEGMENTS_UNKNOWN)
+		segments = segments_before(u, link, events + 1);
 	if (frz_tail_parse(u->mem, u->len, link, segments, &u->tail, &why) != FRZ_OK) {
 		u->tail = (struct frz_tail){ 0 };
 		refuse(u, why);

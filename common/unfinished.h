@@ -42,6 +42,8 @@ void frz_unfinished_release(struct frz_unfinished *u);
 void frz_unfinished_copy(struct frz_unfinished *u);
 /* Does the tail differ from the copy? A cheap look, not at every byte. */
 bool frz_unfinished_moved(const struct frz_unfinished *u);
+/* Of a damaged case. Then it is the event numbers alone that tell whether the tail follows. */
+#define FRZ_SEGMENTS_UNKNOWN UINT64_MAX
 /* What of the copy a case lacks whose whole segments were counted after it was made. link: of
  * its GENESIS; segments, events: as frz_case_head() tells them. */
 void frz_unfinished_fit(struct frz_unfinished *u, const uint8_t link[FRZ_HASH_LEN],

@@ -304,6 +304,10 @@ static void misfits(void)
 	ok(u.tail.half[0].generation == 4 && !u.tail.unusable && !*u.why, "  in order");
 	is_int(events_of(&u, 4, 40), 6, "one of them is in the case");
 	is_int(events_of(&u, 5, 46), 0, "both are");
+	is_int(events_of(&u, FRZ_SEGMENTS_UNKNOWN, 30), 16,
+	       "segments unknown: by the event number");
+	is_int(events_of(&u, FRZ_SEGMENTS_UNKNOWN, 40), 6, "  of the second half");
+	is_int(events_of(&u, FRZ_SEGMENTS_UNKNOWN, 20), 0, "  which must be the next");
 	is_int(events_of(&u, 2, 30), 0, "a segment is missing between");
 	ok(u.tail.unusable && strstr(u.why, "missing"), "  and it is said: %s", u.why);
 	is_int(events_of(&u, 3, 29), 0, "event numbers that leave a gap");
