@@ -135,7 +135,7 @@ static void check_refused(void)
 	char err[200] = "";
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-		is_str(becomes(bad[i], "x", false), "?", bad[i]);
+		ok(!strcmp(becomes(bad[i], "x", false), "?"), "no rules: %.*s", (int)strcspn(bad[i], "\n"), bad[i]);
 	ok(!rules_parse("redact part x\nredact part \0\n", 28, "R", err, sizeof(err)) && strstr(err, "R line 2: "),
 	   "the line is named: %s", err);
 }
