@@ -344,6 +344,9 @@ def main():
     ap.add_argument("--only", default=",".join(WORKLOADS))
     ap.add_argument("--scale", type=float, default=1.0)
     a = ap.parse_args()
+    load = os.getloadavg()[0]
+    if load > 0.5:
+        note(f"the load average is {load:.1f}: other work on this machine will show in the figures")
     try:
         for name in a.only.split(","):
             if name not in WORKLOADS:
@@ -359,7 +362,7 @@ def main():
         print(f"{r['what']:{width}}  {show(r['value'], r['digits']):>12}  {r['unit']:14} {goal:>10} {met}".rstrip())
     if a.json:
         with open(a.json + ".new", "w") as f:
-            json.dump({"machine": {"kernel": platform.release(), "cpus": os.cpu_count(), "arch": platform.machine()},
+            json.dump({"machine": {"kernel": platform.release(), "cpus": os.cpu_count(), "arch": platform.machine(), "load_before": load},
                        "rounds": a.rounds, "scale": a.scale, "table": table, "samples": samples}, f, indent=1)
         os.rename(a.json + ".new", a.json)
         note(f"written: {a.json}")
