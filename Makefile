@@ -227,6 +227,7 @@ UNIT_COMMON = \
 	flags \
 
 UNIT_RECORDER = \
+	fdtable \
 	lockdown \
 	guardian \
 	placement \

@@ -32,11 +32,37 @@ static void end_entry(struct capture *c, struct fdtable *table, struct fdent *en
 	}
 }
 
+struct ending { struct capture *c; struct fdtable *table; };
+
+/* What sleeps at fd is over. In a group of its own. */
+static void end_asleep(const struct ending *x, int fd)
+{
+	struct fdent *ent = fdtable_wake(x->table, fd, NULL);
+
+	if (ent && emit_begin(x->c->emit, 0, 0)) {
+		end_entry(x->c, x->table, ent);
+		emit_commit(x->c->emit);
+	}
+}
+
+static bool is_that(const struct sleeper *s, const struct fileinfo *file)
+{
+	return s->ino == file->f.ino && s->check == fileinfo_check(file);
+}
+
+static void note_changed(struct capture *c, const struct tracee *t)
+{
+	capture_coverage(c, t->proc->pid, t->tid, "fd changed unseen", 1,
+	                 "it means another file than when it was last used");
+}
+
 static struct fdent *bind(struct capture *c, struct tracee *t, int fd, struct fileinfo *file,
                           enum frz_bind_how how, uint64_t now_ns)
 {
 	struct fdent *old, *ent, *was = fdtable_get(t->fds, fd);
 
+	if (!was)
+		was = fdtable_wake(t->fds, fd, NULL);
 	if (was)
 		emit_unbind(c->emit, was);
 	ent = fdtable_bind(t->fds, fd, file, how, now_ns, &old);
@@ -82,12 +108,25 @@ static bool still_same(struct tracee *t, struct fdent *ent)
 	return same;
 }
 
+/* The instance that fd was in the table which this one was copied from; 0: not known. */
+static uint64_t inherited_from(const struct fdtable *from, uint64_t forked_ns, int fd, const struct fileinfo *file)
+{
+	const struct fdent *origin = fdtable_get(from, fd);
+	struct sleeper s;
+
+	if (origin)
+		return origin->since_ns <= forked_ns && fileinfo_same(&origin->file, file) ? origin->instance : 0;
+	s = fdtable_asleep(from, fd);
+	return s.instance && s.since_ns <= forked_ns && is_that(&s, file) ? s.instance : 0;
+}
+
 struct fdent *fd_entry(struct capture *c, struct tracee *t, int fd, uint64_t now_ns)
 {
-	struct fdent *ent, *origin = NULL;
+	struct sleeper asleep;
 	struct fdtable *from;
 	struct fileinfo file;
-	uint64_t forked_ns;
+	struct fdent *ent;
+	uint64_t forked_ns, parent = 0;
 	bool duplicated;
 
 	if (fd < 0)
@@ -103,21 +142,32 @@ struct fdent *fd_entry(struct capture *c, struct tracee *t, int fd, uint64_t now
 				end_entry(c, t->fds, ent);
 				emit_commit(c->emit);
 			}
-			capture_coverage(c, t->proc->pid, t->tid, "fd changed unseen", 1,
-			                 "it means another file than when it was last used");
+			note_changed(c, t);
 			ent = NULL;
 		}
 	}
 	if (ent)
 		return ent;
-	if (!resolve_fd(t->proc, t->tid, fd, &file, &duplicated))
+	asleep = fdtable_asleep(t->fds, fd);
+	if (!resolve_fd(t->proc, t->tid, fd, &file, &duplicated)) {
+		if (asleep.instance && errno == ENOENT)
+			end_asleep(&(struct ending){ c, t->fds }, fd);
 		return NULL;
+	}
 	t->fds_inspected += duplicated;
+	if (asleep.instance) {
+		if (is_that(&asleep, &file)) {
+			ent = fdtable_wake(t->fds, fd, &file);
+			if (!ent)
+				fileinfo_release(&file);
+			return ent;
+		}
+		end_asleep(&(struct ending){ c, t->fds }, fd);
+		note_changed(c, t);
+	}
 	from = fdtable_origin(t->fds, &forked_ns);
 	if (from)
-		origin = fdtable_get(from, fd);
-	if (origin && (origin->since_ns > forked_ns || !fileinfo_same(&origin->file, &file)))
-		origin = NULL;
+		parent = inherited_from(from, forked_ns, fd, &file);
 	if (!emit_begin(c->emit, 0, 0)) {
 		fileinfo_release(&file);
 		return NULL;
@@ -126,8 +176,7 @@ struct fdent *fd_entry(struct capture *c, struct tracee *t, int fd, uint64_t now
 	emit_commit(c->emit);
 	if (ent) {
 		resolve_fdinfo(t->tid, fd, &ent->flags, &ent->position);
-		if (origin)
-			ent->parent = origin->instance;
+		ent->parent = parent;
 	}
 	return ent;
 }
@@ -298,8 +347,6 @@ void effects_at_entry(struct capture *c, struct tracee *t)
 
 /* ---- after the event ---- */
 
-struct ending { struct capture *c; struct fdtable *table; };
-
 static void end_one(void *arg, struct fdent *ent)
 {
 	struct ending *x = arg;
@@ -308,6 +355,15 @@ static void end_one(void *arg, struct fdent *ent)
 	emit_commit(x->c->emit);
 	if (emit_begin(x->c->emit, 0, 0))
 		end_entry(x->c, x->table, ent);
+}
+
+static void end_one_asleep(void *arg, int fd)
+{
+	struct ending *x = arg;
+	struct fdent *ent = fdtable_wake(x->table, fd, NULL);
+
+	if (ent)
+		end_one(arg, ent);
 }
 
 static struct fdent *first_fd(const struct tracee *t)
@@ -329,6 +385,7 @@ static void close_range_done(struct capture *c, struct tracee *t, uint64_t now_n
 		return;
 	x = (struct ending){ c, t->fds };
 	fdtable_each(t->fds, (int64_t)lo, (int64_t)hi, end_one, &x);
+	fdtable_each_asleep(t->fds, (int64_t)lo, (int64_t)hi, end_one_asleep, &x);
 }
 
 static const struct fdent *any_fd(const struct tracee *t)
@@ -465,12 +522,29 @@ static void check_after_exec(void *arg, struct fdent *ent)
 	}
 }
 
+static void check_asleep_after_exec(void *arg, int fd)
+{
+	struct exec_check *x = arg;
+	struct sleeper s = fdtable_asleep(x->t->fds, fd);
+	struct fileinfo now;
+	bool duplicated, same = resolve_fd(x->t->proc, x->t->tid, fd, &now, &duplicated);
+
+	if (same) {
+		x->t->fds_inspected += duplicated;
+		same = is_that(&s, &now);
+		fileinfo_release(&now);
+	}
+	if (!same)
+		end_asleep(&(struct ending){ x->c, x->t->fds }, fd);
+}
+
 void fds_after_exec(struct capture *c, struct tracee *t)
 {
 	struct exec_check x = { c, t };
 
 	fds_split(c, t, t->woke_ns);    /* execve unshares the table: execve(2) */
 	fdtable_each(t->fds, 0, INT32_MAX, check_after_exec, &x);
+	fdtable_each_asleep(t->fds, 0, INT32_MAX, check_asleep_after_exec, &x);
 }
 
 void fds_at_attach(struct capture *c, struct tracee *t, uint64_t now_ns)

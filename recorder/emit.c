@@ -9,6 +9,9 @@
 #define PLAIN_BYTES   (24u << 10)       /* a few paths of 4,096 bytes and their records */
 #define PLAIN_RECORDS 64u
 #define ADDR_MAX      128u
+/* Of one segment; what comes later is declared each time, which is legal. */
+#define KNOWN_MAX     16384u
+#define ARENA_MAX     (1u << 20)
 
 /* What has been declared in this segment, by content: strings, and encoded FILE bodies. */
 struct known {
@@ -202,6 +205,8 @@ static struct known *lookup(struct emit *e, uint8_t kind, const uint8_t *p, size
 		if (k->hash == h && k->kind == kind && k->len == n && !memcmp(e->arena + k->off, p, n))
 			return &e->known[i];
 	}
+	if (e->known_used >= KNOWN_MAX || e->arena_len + n > ARENA_MAX)
+		return NULL;
 	if (n > e->arena_cap - e->arena_len) {
 		size_t cap = e->arena_cap * 2 + n;
 		uint8_t *a = realloc(e->arena, cap);
@@ -348,7 +353,8 @@ void emit_bind(struct emit *e, struct fdent *ent)
 
 	if (ent->segment == e->segment && !ent->opening)
 		return;
-	file = emit_file(e, &ent->file);
+	/* of one that slept and ends nothing more is known */
+	file = ent->file.f.mask ? emit_file(e, &ent->file) : 0;
 	frz_buf_varint(&b, ent->table);
 	frz_buf_varint(&b, (uint64_t)ent->fd);
 	frz_buf_varint(&b, ent->instance);

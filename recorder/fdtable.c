@@ -14,13 +14,22 @@ struct fdtable {
 	/* open addressing by fd, linear probing; removal shifts back, so there are no tombstones */
 	struct fdent **slot;
 	uint32_t mask, used;
+	struct sleeper *asleep;         /* likewise; NULL: none yet */
+	uint32_t asleep_mask, nasleep;
 	struct { pid_t tid; int64_t lo, hi; } ending[ENDING_KEEP];
 	unsigned nending, more_ending;  /* more: of which nothing is known but that they are */
 };
 
-#define FIRST_SLOTS 16u
+#define FIRST_SLOTS  16u
+#define FIRST_ASLEEP 64u
+#ifndef AWAKE_MAX
+#define AWAKE_MAX    2048u
+#endif
+#define LOOKED_AT    64u        /* entries at most, each time one too many is awake */
 
 static uint64_t next_table = 1, next_instance = 1;
+static struct fdent *hand;      /* one of those awake, in a ring */
+static unsigned nawake;
 
 struct fdtable *fdtable_new(struct fdtable *origin, uint64_t forked_ns)
 {
@@ -49,6 +58,34 @@ void fdtable_ref(struct fdtable *t)
 	t->refs++;
 }
 
+/* ---- who is awake ---- */
+
+static void join_ring(struct fdtable *t, struct fdent *e)
+{
+	e->bound = e->used = true;
+	e->in = t;
+	if (hand) {
+		e->round[0] = hand;
+		e->round[1] = hand->round[1];
+		hand->round[1]->round[0] = e;
+		hand->round[1] = e;
+	} else {
+		hand = e->round[0] = e->round[1] = e;
+	}
+	nawake++;
+}
+
+static void leave_ring(struct fdent *e)
+{
+	e->bound = false;
+	e->in = NULL;
+	if (hand == e)
+		hand = e->round[0] == e ? NULL : e->round[0];
+	e->round[0]->round[1] = e->round[1];
+	e->round[1]->round[0] = e->round[0];
+	nawake--;
+}
+
 static void drop_origin(struct fdtable *t)
 {
 	if (t->origin) {
@@ -65,11 +102,12 @@ void fdtable_unref(struct fdtable *t)
 		return;
 	for (uint32_t i = 0; i <= t->mask; i++)
 		if (t->slot[i]) {
-			t->slot[i]->bound = false;
+			leave_ring(t->slot[i]);
 			fdent_unref(t->slot[i]);
 		}
 	drop_origin(t);
 	free(t->slot);
+	free(t->asleep);
 	free(t);
 }
 
@@ -117,7 +155,11 @@ static uint32_t find(const struct fdtable *t, int fd)
 
 struct fdent *fdtable_get(const struct fdtable *t, int fd)
 {
-	return t->slot[find(t, fd)];
+	struct fdent *e = t->slot[find(t, fd)];
+
+	if (e)
+		e->used = true;
+	return e;
 }
 
 static bool grow(struct fdtable *t)
@@ -159,13 +201,113 @@ static void remove_at(struct fdtable *t, uint32_t i)
 	}
 }
 
-struct fdent *fdtable_bind(struct fdtable *t, int fd, struct fileinfo *file, enum frz_bind_how how,
-                           uint64_t now_ns, struct fdent **old)
+/* ---- sleepers ---- */
+
+static uint32_t find_asleep(const struct fdtable *t, int fd)
+{
+	uint32_t i = (uint32_t)fd & t->asleep_mask;
+
+	while (t->asleep[i].instance && t->asleep[i].fd != fd)
+		i = (i + 1) & t->asleep_mask;
+	return i;
+}
+
+static bool grow_asleep(struct fdtable *t)
+{
+	struct sleeper *old = t->asleep, *bigger;
+	uint32_t n = old ? t->asleep_mask + 1 : 0, size = n ? n * 2 : FIRST_ASLEEP;
+
+	bigger = calloc(size, sizeof(*bigger));
+	if (!bigger)
+		return false;
+	t->asleep = bigger;
+	t->asleep_mask = size - 1;
+	for (uint32_t i = 0; i < n; i++)
+		if (old[i].instance)
+			t->asleep[find_asleep(t, old[i].fd)] = old[i];
+	free(old);
+	return true;
+}
+
+static void remove_asleep(struct fdtable *t, uint32_t i)
+{
+	uint32_t j = i;
+
+	t->nasleep--;
+	for (;;) {
+		uint32_t h;
+
+		t->asleep[i].instance = 0;
+		do {
+			j = (j + 1) & t->asleep_mask;
+			if (!t->asleep[j].instance)
+				return;
+			h = (uint32_t)t->asleep[j].fd & t->asleep_mask;
+		} while (i <= j ? (h > i && h <= j) : (h > i || h <= j));
+		t->asleep[i] = t->asleep[j];
+		i = j;
+	}
+}
+
+struct sleeper fdtable_asleep(const struct fdtable *t, int fd)
+{
+	return t->nasleep ? t->asleep[find_asleep(t, fd)] : (struct sleeper){ 0 };
+}
+
+/* What was never declared is simply forgotten: it is met again at its next use. */
+static void put_to_sleep(struct fdent *e)
+{
+	struct fdtable *t = e->in;
+
+	if (!e->opening) {
+		if ((!t->asleep || (t->nasleep + 1) * 4 > (t->asleep_mask + 1) * 3) && !grow_asleep(t))
+			return;
+		t->asleep[find_asleep(t, e->fd)] = (struct sleeper){ e->instance, e->file.f.ino, e->since_ns,
+			                                             fileinfo_check(&e->file), e->fd, (int32_t)e->flags };
+		t->nasleep++;
+	}
+	remove_at(t, find(t, e->fd));
+	leave_ring(e);
+	fdent_unref(e);
+}
+
+static void keep_few_awake(const struct fdent *but)
+{
+	for (unsigned i = 0; i < LOOKED_AT && nawake > AWAKE_MAX; i++) {
+		struct fdent *e = hand;
+
+		hand = e->round[0];
+		if (e->used || e->refs > 1 || e == but)
+			e->used = false;
+		else
+			put_to_sleep(e);
+	}
+}
+
+void fdtable_each_asleep(struct fdtable *t, int64_t lo, int64_t hi, void (*fn)(void *arg, int fd), void *arg)
+{
+	uint32_t n = 0;
+	int *fds;
+
+	if (!t->nasleep)
+		return;
+	fds = malloc(t->nasleep * sizeof(*fds));
+	if (!fds)
+		return;
+	for (uint32_t i = 0; i <= t->asleep_mask; i++)
+		if (t->asleep[i].instance && t->asleep[i].fd >= lo && t->asleep[i].fd <= hi)
+			fds[n++] = t->asleep[i].fd;
+	for (uint32_t i = 0; i < n; i++)
+		fn(arg, fds[i]);
+	free(fds);
+}
+
+/* ---- entries ---- */
+
+static struct fdent *new_entry(struct fdtable *t, int fd)
 {
 	struct fdent *e = calloc(1, sizeof(*e));
-	uint32_t i;
 
-	*old = NULL;
 	if (!e)
 		return NULL;
 	if (t->used * 2 > t->mask && !grow(t)) {
@@ -175,21 +317,60 @@ struct fdent *fdtable_bind(struct fdtable *t, int fd, struct fileinfo *file, enu
 	e->refs = 1;
 	e->fd = fd;
 	e->table = t->id;
+	e->flags = e->position = -1;
+	return e;
+}
+
+/* What stood there, not yet unreferenced. */
+static struct fdent *put_entry(struct fdtable *t, struct fdent *e)
+{
+	uint32_t i = find(t, e->fd);
+	struct fdent *old = t->slot[i];
+
+	if (old)
+		leave_ring(old);
+	else
+		t->used++;
+	t->slot[i] = e;
+	join_ring(t, e);
+	keep_few_awake(e);
+	return old;
+}
+
+struct fdent *fdtable_bind(struct fdtable *t, int fd, struct fileinfo *file, enum frz_bind_how how,
+                           uint64_t now_ns, struct fdent **old)
+{
+	struct fdent *e = new_entry(t, fd);
+
+	*old = NULL;
+	if (!e)
+		return NULL;
 	e->instance = next_instance++;
 	e->how = (uint8_t)how;
-	e->bound = e->opening = true;
-	e->flags = e->position = -1;
+	e->opening = true;
 	e->since_ns = now_ns;
 	e->file = *file;
 	memset(file, 0, sizeof(*file));
-	i = find(t, fd);
-	if (t->slot[i]) {
-		*old = t->slot[i];
-		(*old)->bound = false;
-	} else {
-		t->used++;
+	*old = put_entry(t, e);
+	return e;
+}
+
+struct fdent *fdtable_wake(struct fdtable *t, int fd, struct fileinfo *file)
+{
+	struct sleeper s = fdtable_asleep(t, fd);
+	struct fdent *e = s.instance ? new_entry(t, fd) : NULL;
+
+	if (!e)
+		return NULL;
+	remove_asleep(t, find_asleep(t, fd));
+	e->instance = s.instance;
+	e->since_ns = s.since_ns;
+	e->flags = s.flags;
+	if (file) {
+		e->file = *file;
+		memset(file, 0, sizeof(*file));
 	}
-	t->slot[i] = e;
+	put_entry(t, e);
 	return e;
 }
 
@@ -200,7 +381,7 @@ bool fdtable_unbind(struct fdtable *t, struct fdent *ent)
 	if (t->slot[i] != ent)
 		return false;
 	remove_at(t, i);
-	ent->bound = false;
+	leave_ring(ent);
 	return true;
 }
 

@@ -6,6 +6,8 @@
  *   are looked up in the kernel at first use, so a fork costs nothing for fds never used.
  * - An entry (fdent) is one time that an fd was open: its instance number is unique in the
  *   case. A call under way holds a reference, so a close that overtakes it changes nothing.
+ * - Of 2048 entries of all tables everything is kept; of those that were not used for longest
+ * only what tells whether they are still the same: they sleep, and wake when used.
  * - Two threads race: when close(5) and open()=5 overlap, the exit stops may come in the
  *   wrong order. close names the entry it saw at its entry stop and ends that one only.
  */
@@ -26,10 +28,20 @@ struct fdent {
 	bool bound;                     /* still what the table says for fd */
 	bool opening;                   /* its declaring BIND has not been written yet */
 	bool stale;                     /* to be looked at again before it is declared again */
+	bool used;                      /* since it was last thought of putting it to sleep */
 	uint32_t segment;               /* declared last in; 0 never */
 	int64_t flags, position;
 	uint64_t since_ns;              /* CLOCK_MONOTONIC when first known */
 	struct fileinfo file;
+	struct fdtable *in;             /* while bound */
+	struct fdent *round[2];         /* all that are awake: next, previous */
+};
+
+struct sleeper {
+	uint64_t instance;              /* 0: none */
+	uint64_t ino, since_ns;
+	uint32_t check;                 /* fileinfo_check() */
+	int32_t fd, flags;
 };
 
 struct fdtable;
@@ -47,6 +59,13 @@ struct fdtable *fdtable_origin(const struct fdtable *t, uint64_t *forked_ns);
 
 /* Borrowed, or NULL when nothing is known of fd. */
 struct fdent *fdtable_get(const struct fdtable *t, int fd);
+/* What sleeps at fd; instance 0 when nothing does. */
+struct sleeper fdtable_asleep(const struct fdtable *t, int fd);
+/* Wakes it: an entry with its instance, to be declared again. Takes over *file; NULL: nothing is
+ * known of it but that it ends. Borrowed; NULL: nothing sleeps there, or no memory. */
+struct fdent *fdtable_wake(struct fdtable *t, int fd, struct fileinfo *file);
+/* Each fd with lo <= fd <= hi at which something sleeps; fn may wake it. */
+void fdtable_each_asleep(struct fdtable *t, int64_t lo, int64_t hi, void (*fn)(void *arg, int fd), void *arg);
 /* A new entry bound at fd, with a new instance number; what stood there is unbound and
  * returned in *old (reference passed on) or NULL. Takes over *file. NULL: no memory. */
 struct fdent *fdtable_bind(struct fdtable *t, int fd, struct fileinfo *file, enum frz_bind_how how,

@@ -375,3 +375,14 @@ bool fileinfo_same(const struct fileinfo *a, const struct fileinfo *b)
 	}
 	return a->path && b->path && a->path_len == b->path_len && !memcmp(a->path, b->path, a->path_len);
 }
+
+uint32_t fileinfo_check(const struct fileinfo *fi)
+{
+	uint32_t h = 2166136261u ^ fi->f.dev_major * 31 ^ fi->f.dev_minor;
+
+	/* as in fileinfo_same: what has a device and a path is known by its inode */
+	if (fi->path && (fi->path[0] != '/' || !(fi->f.mask & FRZ_F_INO)))
+		for (uint32_t i = 0; i < fi->path_len; i++)
+			h = (h ^ (uint8_t)fi->path[i]) * 16777619u;
+	return h;
+}

@@ -56,6 +56,9 @@ int resolve_open_fd(pid_t tid, int fd);         /* of an open fd; the program ru
 /* The directory behind dirfd or AT_FDCWD, as the kernel names it. Returns its length, or
  * -1 with errno. */
 ssize_t resolve_dir(pid_t tid, int dirfd, char *buf, size_t cap);
+/* A number that differs, almost certainly, for files that fileinfo_same tells apart and that
+ * have the same inode number. */
+uint32_t fileinfo_check(const struct fileinfo *fi);
 /* The same file (device, inode, and for sockets and pipes the link text)? */
 bool fileinfo_same(const struct fileinfo *a, const struct fileinfo *b);
 
