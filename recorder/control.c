@@ -17,9 +17,11 @@
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -34,7 +36,7 @@ struct control {
 	struct writer *w;
 	bool launch;
 	bool started;
-	bool hup_ignored, int_ignored, quit_ignored, chld_ignored;
+	bool hup_ignored, int_ignored, quit_ignored, chld_ignored, setxid_ignored;
 	sigset_t old_mask;
 	struct sigaction old_kick;
 	sigset_t taken; /* what ends frec, and KICK_SIGNAL, which makes the thread look */
@@ -68,6 +70,20 @@ static uint64_t now_ns(void)
 	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
+/* The signal by which glibc sets ids in all threads; sigaction(3) does not let one ask for it. It
+ * takes it when the first thread is made, so that a command started by frec would no longer
+ * have it ignored, as make and some other programs leave it. */
+#define SETXID_SIGNAL 33
+
+struct kernel_sigaction { void (*handler)(int); unsigned long flags; void (*restorer)(void); uint64_t mask; };
+
+static bool setxid_ignored(void)
+{
+	struct kernel_sigaction sa = { 0 };
+
+	return !syscall(SYS_rt_sigaction, SETXID_SIGNAL, NULL, &sa, sizeof(sa.mask)) && sa.handler == SIG_IGN;
+}
+
 static bool ignored(int signo)
 {
 	struct sigaction sa;
@@ -92,6 +108,7 @@ struct control *control_new(const struct frec_options *o, bool launch)
 	c->int_ignored = ignored(SIGINT);
 	c->quit_ignored = ignored(SIGQUIT);
 	c->chld_ignored = ignored(SIGCHLD);
+	c->setxid_ignored = setxid_ignored();
 	sigemptyset(&block);
 	for (size_t i = 0; i < NENDERS; i++)
 		sigaddset(&block, enders[i].signo);
@@ -119,9 +136,13 @@ fail:
 
 void control_child_signals(const struct control *c)
 {
+	const struct kernel_sigaction ignore = { .handler = SIG_IGN };
+
 	sigaction(KICK_SIGNAL, &c->old_kick, NULL);
 	if (c->chld_ignored)
 		signal(SIGCHLD, SIG_IGN);
+	if (c->setxid_ignored)
+		syscall(SYS_rt_sigaction, SETXID_SIGNAL, &ignore, NULL, sizeof(ignore.mask));
 	sigprocmask(SIG_SETMASK, &c->old_mask, NULL);
 }
 
