@@ -325,6 +325,8 @@ static enum rules_result append(const struct rules *r, const void *p, size_t n, 
 	struct rules_text now = { .n = 0 }, next = { .n = 0 };
 	enum rules_result res = RULES_NOMEM;
 
+	if (!n)
+		return RULES_SAME;
 	for (size_t i = 0; r && i < r->n; i++)
 		if (r->rule[i].kind == WHOLE && rules_glob(r->rule[i].pattern, r->rule[i].n, p, n, cut))
 			return put_instead(r, &r->rule[i], p, n, out) ? RULES_CHANGED : RULES_NOMEM;

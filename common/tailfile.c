@@ -307,6 +307,12 @@ enum frz_err frz_tail_parse(const void *mem, size_t len, const uint8_t link[FRZ_
 			hole = true;
 			continue;
 		}
+		/* an older `committed` that power loss brought back leaves no other trace */
+		if (i && h->first_event != h[-1].first_event + h[-1].events) {
+			unusable(t, h->committed, "records at the end of a half are missing");
+			hole = true;
+			continue;
+		}
 		unusable(t, h->committed - h->usable,
 			 "records of the tail do not match their checksums");
 		hole = h->usable < h->committed;

@@ -18,7 +18,8 @@
  *   is stored after its entries and always stands behind such an entry.
  * - Power loss brings back older content of any pages. So an entry's CRC-32C is bound to the
  *   case, the generation and the entry's place, and what does not fit ends the half: the
- *   reader yields whole groups from the front, never something stale.
+ *   reader yields whole groups from the front, never something stale, and nothing of a half
+ *   whose first event does not follow on the half before.
  * - lost: events that the recorder had to drop while this half was filled; unplaced: those
  *   dropped while it had no half at all.
  */

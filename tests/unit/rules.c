@@ -68,6 +68,8 @@ static void check_globs(void)
 static const struct { const char *rules, *was, *now; bool cut; } cases[] = {
 	{ "redact part alice\n", "/home/alice/alice.txt", "/home/[redacted]/[redacted].txt", false },
 	{ "redact part alice\n", "Alice", "Alice", false },
+	{ "redact part alice\nredact names /\x01\n", "", "", true },
+	{ "redact whole *\n", "", "", false },
 	{ "redact part alice", "malice", "m[redacted]", false },
 	{ "# alice\n\nredact part bob\n", "alice", "alice", false },
 	{ "redact part a b\n", "xa by", "x[redacted]y", false },

@@ -89,6 +89,11 @@ static void whole(void)
 	parse(3, &t);
 	ok(t.nhalves == 0 && t.npending == 2 && t.unusable > 0 && strstr(t.damage, "missing"),
 	   "a segment is missing: %s", t.damage);
+	fill(1, 5, 101, 9);
+	parse(4, &t);
+	ok(t.nhalves == 1 && t.half[0].generation == 5 && t.unusable == t.half[1].committed &&
+		   strstr(t.damage, "end of a half"),
+	   "the older half is an older one than it was: %s", t.damage);
 }
 
 static void journal(void)
