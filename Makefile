@@ -277,6 +277,7 @@ HAZARDS = \
 	main \
 	procs \
 	seccomp \
+	shapes \
 	siginfo \
 	signals \
 	sleeps \
