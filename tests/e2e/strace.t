@@ -94,8 +94,8 @@ def per_process(calls):
     """The calls of each process in order of birth: [[(name, result, errno, path)]]"""
     lists = {}
     for n, name, ret, err, path in calls:
-        if name in RESULT_VARIES and ret is not None:
-            ret = "any"
+        if ret is not None and (name in RESULT_VARIES or path == f"{tmp}/account"):
+            ret = "any"    # the account's length hangs on how many digits a pid has
         if path is not None:
             path = re.sub(r"^/proc/\d+/", "/proc/PID/", path)
         lists.setdefault(n, []).append((name, ret, err, path))
