@@ -33,6 +33,10 @@
 #define CQE_NOTIF      8u
 #define BATCH_MAX      4096u    /* IORING_MAX_ENTRIES is 32768; more at once is named, not read */
 #define FIXED_MAX      4096u
+#define PENDING_MAX    8192u    /* of one ring, without a completion */
+#define SQ_MAX         32768u   /* IORING_MAX_ENTRIES, IORING_MAX_CQ_ENTRIES of the kernel */
+#define CQ_MAX         65536u
+#define HELD_MAX       (2u << 20)       /* bytes of paths of operations under way, of all rings */
 
 enum { OP_OPENAT = 18, OP_CLOSE = 19, OP_ACCEPT = 13, OP_CONNECT = 16, OP_STATX = 21, OP_OPENAT2 = 28,
        OP_SPLICE = 30, OP_TEE = 33, OP_RENAMEAT = 35, OP_UNLINKAT = 36, OP_MKDIRAT = 37, OP_SYMLINKAT = 38,
@@ -76,6 +80,8 @@ static struct ring **rings(struct capture *c)
 	return (struct ring **)&c->rings;
 }
 
+static size_t held_bytes;
+
 static void op_free(struct op *o)
 {
 	if (o->fd)
@@ -83,6 +89,7 @@ static void op_free(struct op *o)
 	if (o->fd2)
 		fdent_unref(o->fd2);
 	for (unsigned i = 0; i < 2; i++) {
+		held_bytes -= o->path[i].len + o->dir[i].len;
 		free(o->path[i].p);
 		free(o->dir[i].p);
 	}
@@ -148,13 +155,20 @@ static struct ring *entered(struct capture *c, const struct tracee *t)
 	return NULL;
 }
 
+static bool power_of_two(uint32_t n, uint32_t max)
+{
+	return n && n <= max && !(n & (n - 1));
+}
+
 static void setup(struct capture *c, struct tracee *t, int64_t fd, uint64_t now_ns)
 {
 	uint8_t p[PARAMS_BYTES];
 	struct fdent *ent = fd_entry(c, t, (int)fd, now_ns);
 	struct ring *r;
 
-	if (!ent || !mem_read_all(t->tid, t->call.mem[1], p, sizeof(p)) || !(r = calloc(1, sizeof(*r)))) {
+	/* the target may have written over what the kernel said */
+	if (!ent || !mem_read_all(t->tid, t->call.mem[1], p, sizeof(p)) || !power_of_two(frz_get32(p), SQ_MAX) ||
+	    !power_of_two(frz_get32(p + 4), CQ_MAX) || !(r = calloc(1, sizeof(*r)))) {
 		capture_coverage(c, t->proc->pid, t->tid, "io_uring ring not followed", 1,
 		                 "its parameters could not be read");
 		return;
@@ -256,11 +270,16 @@ static void take_text(struct tracee *t, struct item_text *s, uint64_t addr)
 	got = mem_read_str(t->tid, addr, buf, sizeof(buf), &len);
 	s->cut = got == MEM_STR_CUT;
 	s->fault = got == MEM_STR_FAULT;
+	if (held_bytes + len > HELD_MAX) {
+		len = 0;
+		s->cut = true;
+	}
 	s->p = malloc(len + 1);
 	if (!s->p)
 		return;
 	memcpy(s->p, buf, len);
 	s->len = (uint32_t)len;
+	held_bytes += len;
 }
 
 static void take_path(struct tracee *t, struct op *o, unsigned which, uint64_t addr, int dirfd)
@@ -276,6 +295,7 @@ static void take_path(struct tracee *t, struct op *o, unsigned which, uint64_t a
 		return;
 	memcpy(o->dir[which].p, dir, (size_t)n);
 	o->dir[which].len = (uint32_t)n;
+	held_bytes += (size_t)n;
 }
 
 static void take_victim(struct tracee *t, struct op *o, unsigned which, int dirfd, bool follow)
@@ -408,6 +428,8 @@ static void read_batch(struct capture *c, struct tracee *t, struct ring *r, uint
 	mask = r->sq_entries - 1;
 	if (n > tail - head)
 		n = tail - head;
+	if (n > r->sq_entries)
+		n = r->sq_entries;
 	if (n > BATCH_MAX) {
 		capture_coverage(c, t->proc->pid, t->tid, "io_uring submissions not read", n - BATCH_MAX,
 		                 "more at once than are decoded");
@@ -577,6 +599,28 @@ void uring_entry(struct capture *c, struct tracee *t, uint64_t now_ns)
 	read_batch(c, t, r, now_ns);
 }
 
+/* Gives up on operations submitted before: those that say nothing when they succeed, and the oldest
+ * of too many. */
+static void give_up(struct capture *c, struct tracee *t, struct ring *r, uint64_t now_ns)
+{
+	uint32_t n = 0;
+
+	for (const struct op *o = r->pending; o; o = o->next)
+		n++;
+	for (struct op **at = &r->pending; *at;) {
+		struct op *o = *at;
+
+		if (!o->quiet && n <= PENDING_MAX) {
+			at = &o->next;
+			continue;
+		}
+		put_op(c, t, o, false, 0, now_ns);
+		*at = o->next;
+		op_free(o);
+		n--;
+	}
+}
+
 static void after_enter(struct capture *c, struct tracee *t, int64_t ret, uint64_t now_ns)
 {
 	struct ring *r = entered(c, t);
@@ -593,6 +637,7 @@ static void after_enter(struct capture *c, struct tracee *t, int64_t ret, uint64
 			capture_coverage(c, t->proc->pid, t->tid, "io_uring threads race", 1,
 			                 "several threads submit to one ring: which operation was whose is not certain");
 	}
+	give_up(c, t, r, now_ns);
 	for (end = &r->pending; *end; end = &(*end)->next)
 		;
 	while (consumed-- && r->batch) {

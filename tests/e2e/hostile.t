@@ -110,6 +110,17 @@ is_(counts.get("execve"), 401, "racing: every execve is a row")
 ok(counts.get("openat", 0) >= 400, "racing: every openat is a row")
 ok(peak < MEMORY, f"racing: frec took {peak} KiB at most")
 
+begun = time.monotonic()
+if run(HOSTILE, "rings", fresh("probe")).returncode == 77:
+    skip("rings", "io_uring is not to be had here")
+else:
+    case, out, peak = record("rings", "rings")
+    is_(lost(case), [], "rings: no event lost")
+    n = one(case, "SELECT COUNT(*) AS n FROM timeline WHERE syscall = 'io_uring_enter'")
+    ok(n >= 60, f"rings: every io_uring_enter is a row ({n})")
+    ok(peak < MEMORY, f"rings: frec took {peak} KiB at most")
+    ok(time.monotonic() - begun < 20 * SLOW, "rings: and no long time")
+
 # very many fds, launched and attached to
 N, hard = 1000000 if FULL else 100000, resource.getrlimit(resource.RLIMIT_NOFILE)[1]
 if N > hard - 100 and hard != resource.RLIM_INFINITY:

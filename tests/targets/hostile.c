@@ -507,6 +507,77 @@ static void racing(void)
 	pthread_join(t, NULL);
 }
 
+/* ---- rings ---- */
+
+static uint32_t *volatile shared_params;
+
+static void *change_params(void *arg)
+{
+	(void)arg;
+	for (unsigned i = 0; !stop; i++)
+		for (unsigned k = 0; k < 30; k++)
+			if (k != 2)     /* flags */
+				shared_params[k] = (uint32_t)(i * 0x9e3779b9u);
+	return NULL;
+}
+
+/* Submissions that point nowhere, counts that are not true, a completion queue that the target wrote
+ * itself, parameters that change while they are read. */
+static void rings(void)
+{
+	static uint32_t p[30], q[30];
+	pthread_t t;
+	int fd = (int)syscall(SYS_io_uring_setup, 8, p);
+	uint8_t *sq, *sqe;
+
+	if (fd < 0)
+		_exit(77);
+	sq = mmap(NULL, 1 << 16, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	sqe = mmap(NULL, 1 << 12, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0x10000000);
+	if (sq == MAP_FAILED || sqe == MAP_FAILED)
+		die("ring");
+	for (unsigned round = 0; round < 20; round++) {
+		uint32_t *tail = (uint32_t *)(sq + p[11]), *array = (uint32_t *)(sq + p[16]);
+		static const uint8_t ops[8] = { 18, 28, 35, 36, 255, 9, 21, 16 };
+
+		for (unsigned i = 0; i < 8; i++) {
+			uint8_t *e = sqe + i * 64;
+			uint64_t where = (uint64_t[]){ 0x10, UINT64_MAX, (uint64_t)(uintptr_t)filled(100000, 'u'), 0 }[round % 4];
+
+			memset(e, 0xff, 64);
+			e[0] = ops[i];
+			e[1] = round & 1 ? 0xff : 0;
+			memcpy(e + 4, &(int){ (int)round - 10 }, 4);
+			memcpy(e + 8, &where, 8);
+			memcpy(e + 16, &where, 8);
+			array[i] = round % 5 == 4 ? 9999 + i : i;
+		}
+		__atomic_store_n(tail, *tail + (round % 3 ? 8 : 100000), __ATOMIC_RELEASE);
+		syscall(SYS_io_uring_enter, fd, round % 2 ? 8 : UINT_MAX, 0, 0, NULL, 0);
+		*(uint32_t *)(sq + p[21]) += round * 1000;      /* completions that never were */
+		syscall(SYS_io_uring_enter, fd, 0, 0, 1, NULL, 0);
+		syscall(SYS_io_uring_enter, (int)round, 8, 0, 1u << 4, NULL, 0);
+		syscall(SYS_io_uring_register, fd, round * 3, round & 1 ? NOWHERE : sqe, UINT_MAX);
+	}
+	syscall(SYS_io_uring_setup, UINT_MAX, NOWHERE);
+	shared_params = q;
+	if (pthread_create(&t, NULL, change_params, NULL) != 0)
+		die("rings");
+	for (unsigned i = 0; i < 200; i++) {
+		int r = (int)syscall(SYS_io_uring_setup, 4, q);
+
+		if (r < 0)
+			continue;
+		sq = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, r, 0);
+		syscall(SYS_io_uring_enter, r, 4, 0, 1, NULL, 0);
+		if (sq != MAP_FAILED)
+			munmap(sq, 4096);
+		close(r);
+	}
+	stop = true;
+	pthread_join(t, NULL);
+}
+
 /* ---- very many fds ---- */
 
 static void many_fds(const char *number)
@@ -549,7 +620,7 @@ int main(int argc, char **argv)
 {
 	static const struct { const char *name; void (*fn)(void); } all[] = {
 		{ "paths", paths }, { "pointers", pointers }, { "addresses", addresses }, { "control", control },
-		{ "long-fds", long_fds }, { "arguments", arguments }, { "numbers", numbers }, { "racing", racing },
+		{ "long-fds", long_fds }, { "arguments", arguments }, { "numbers", numbers }, { "racing", racing }, { "rings", rings },
 	};
 
 	if (argc < 3 || chdir(argv[2]) != 0 || !getcwd(cwd, sizeof(cwd)))
