@@ -34,7 +34,8 @@ struct hazard {
 
 extern const struct hazard hazards_signals[], hazards_siginfo[], hazards_sleeps[],
 	hazards_stops[], hazards_threads[], hazards_procs[], hazards_clone[], hazards_exec[],
-	hazards_seccomp[], hazards_surroundings[], hazards_waits[], hazards_ends[];
+	hazards_seccomp[], hazards_surroundings[], hazards_waits[], hazards_shapes[],
+	hazards_ends[];
 
 extern char **hazard_args;              /* behind the name of the target */
 extern const char *hazard_self;         /* /proc/self/exe resolved */
@@ -63,7 +64,14 @@ void sleep_ms(unsigned ms);             /* goes on after EINTR */
 uint64_t now_ms(void);
 /* The state letter of /proc/PID/task/TID/stat, 0 when it is gone. */
 char state_of(pid_t pid, pid_t tid);
-/* Waits until the thread sleeps in that system call (any, when nr < 0). */
+/* The thread sleeps in that system call (any, when nr < 0). */
+bool is_blocked(pid_t pid, pid_t tid, long nr);
+/* Waits until it does. */
 void wait_blocked(pid_t pid, pid_t tid, long nr);
+
+/* waits.c: reads lines of standard input, answers "?" with the rounds made so far, until "end N";
+ * returns N, the number of times that the target was attached to. */
+int driven(void);
+extern volatile unsigned long rounds;
 
 #endif

@@ -9,7 +9,7 @@ const char *hazard_self;
 static const struct hazard *const themes[] = {
 	hazards_signals, hazards_siginfo, hazards_sleeps, hazards_stops, hazards_threads,
 	hazards_procs, hazards_clone, hazards_exec, hazards_seccomp, hazards_surroundings,
-	hazards_waits, hazards_ends,
+	hazards_waits, hazards_shapes, hazards_ends,
 };
 #define NTHEMES (sizeof(themes) / sizeof(themes[0]))
 
@@ -158,18 +158,23 @@ char state_of(pid_t pid, pid_t tid)
 	return p ? p[2] : '\0';
 }
 
+bool is_blocked(pid_t pid, pid_t tid, long nr)
+{
+	char buf[256];
+	long in;
+
+	return read_file(buf, sizeof(buf), "/proc/%d/task/%d/syscall", pid, tid) && sscanf(buf, "%ld", &in) == 1 &&
+	       (nr < 0 || in == nr) && state_of(pid, tid) == 'S';
+}
+
 void wait_blocked(pid_t pid, pid_t tid, long nr)
 {
-	for (int i = 0; i < 5000; i++) {
-		char buf[256];
-		long in;
-
-		if (read_file(buf, sizeof(buf), "/proc/%d/task/%d/syscall", pid, tid) &&
-		    sscanf(buf, "%ld", &in) == 1 && (nr < 0 || in == nr) && state_of(pid, tid) == 'S')
+	for (int i = 0; i < 20000; i++) {
+		if (is_blocked(pid, tid, nr))
 			return;
 		usleep(1000);
 	}
-	must_failed("wait_blocked(): not there after 5 s;", __FILE__, __LINE__);
+	must_failed("wait_blocked(): not there after 20 s;", __FILE__, __LINE__);
 }
 
 static int list(void)

@@ -278,9 +278,9 @@ static void registers(void)
 	double d = 0, want = 0;
 	uint64_t a = 1, b = 1;
 	timer_t t;
-	volatile int rounds = 300000;
+	volatile int turns = 300000;
 
-	for (int i = 1; i <= rounds; i++) {
+	for (int i = 1; i <= turns; i++) {
 		want = want * 0.5 + (double)i;
 		b = b * 6364136223846793005u + 1442695040888963407u;
 	}
@@ -290,7 +290,7 @@ static void registers(void)
 	for (int n = 0; n < 200 && hits < 60; n++) {
 		d = 0;
 		a = 1;
-		for (int i = 1; i <= rounds; i++) {
+		for (int i = 1; i <= turns; i++) {
 			d = d * 0.5 + (double)i;
 			a = a * 6364136223846793005u + 1442695040888963407u;
 			if (i % 30000 == 0)

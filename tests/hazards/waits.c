@@ -26,10 +26,9 @@
 #include <sys/time.h>
 
 static volatile bool over;
-static volatile unsigned long rounds;
+volatile unsigned long rounds;
 
-/* Answers until the end; the number of times that it was attached to. */
-static int driven(void)
+int driven(void)
 {
 	char line[64];
 	size_t n = 0;
@@ -408,154 +407,8 @@ static void service(void)
 	CHECK(epoll_eintr <= 2 * (unsigned long)cycles);
 }
 
-/* ---- one shape each, for attaching at that very moment ---- */
-
-/* A parent inside vfork for as many ms as said, or with "-" until there is a line to read. */
-static void in_vfork(void)
-{
-	unsigned ms = hazard_args[0] ? (unsigned)atoi(hazard_args[0]) : 60;
-	struct timespec t = { ms / 1000, (long)(ms % 1000) * 1000000 };
-	pid_t pid;
-
-	say("ready");
-	pid = vfork();
-	if (pid == 0) {
-		if (hazard_args[0] && hazard_args[0][0] == '-')
-			_exit(driven() == 1 ? 44 : 45);
-		while (nanosleep(&t, &t) < 0)
-			;
-		_exit(44);
-	}
-	IS(reap(pid), 44 << 8);
-}
-
-/* Nothing but execve, as fast as it goes, out of a thread, for so many times. */
-static void *exec_again(void *arg)
-{
-	char left[16];
-
-	snprintf(left, sizeof(left), "%d", *(int *)arg - 1);
-	execl(hazard_self, hazard_self, "exec-storm", left, NULL);
-	bad("execl");
-	return NULL;
-}
-
-static void *looks_on(void *arg)
-{
-	(void)arg;
-	for (;;)
-		getppid();
-	return NULL;
-}
-
-static void exec_storm(void)
-{
-	static int left;
-	pthread_t t;
-
-	left = hazard_args[0] ? atoi(hazard_args[0]) : 400;
-	if (left % 100 == 0)
-		say("%d left", left);
-	if (left == 0)
-		return;
-	for (int i = 0; i < 3; i++)
-		IS(pthread_create(&t, NULL, looks_on, NULL), 0);
-	IS(pthread_create(&t, NULL, exec_again, &left), 0);
-	for (;;)
-		pause();
-}
-
-/* The leader is gone; others work until told to end, or to execve. */
-static void *without_leader(void *arg)
-{
-	int cycles;
-
-	(void)arg;
-	while (state_of(getpid(), getpid()) != 'Z')
-		usleep(500);
-	say("ready");
-	cycles = driven();
-	if (cycles < 0) {
-		char pid[16];
-
-		snprintf(pid, sizeof(pid), "%d", getpid());
-		execl(hazard_self, hazard_self, "exec-landed", pid, NULL);
-	}
-	exit(hazard_failed() ? 1 : 18);
-}
-
-static void *counts_rounds(void *arg)
-{
-	(void)arg;
-	for (;;) {
-		rounds++;
-		getppid();
-	}
-	return NULL;
-}
-
-static void zombie_leader(void)
-{
-	pthread_t t;
-
-	for (int i = 0; i < 3; i++)
-		IS(pthread_create(&t, NULL, i ? counts_rounds : without_leader, NULL), 0);
-	pthread_exit(NULL);
-}
-
-/* Threads born and gone without end. */
-static void *endless(void *arg)
-{
-	(void)arg;
-	while (!over) {
-		pthread_t t;
-
-		if (pthread_create(&t, NULL, brief, NULL) || pthread_join(t, NULL))
-			bad("thread");
-		rounds++;
-	}
-	return NULL;
-}
-
-static void breeding(void)
-{
-	pthread_t t[4];
-
-	for (int i = 0; i < 4; i++)
-		IS(pthread_create(&t[i], NULL, endless, NULL), 0);
-	say("ready");
-	driven();
-	over = true;
-	for (int i = 0; i < 4; i++)
-		pthread_join(t[i], NULL);
-}
-
-/* Each thread of a growing crowd starts the next one and then counts. */
-static void computing(void)
-{
-	pthread_t t;
-
-	for (int i = 0; i < 3; i++)
-		IS(pthread_create(&t, NULL, counts_rounds, NULL), 0);
-	say("ready");
-	driven();
-}
-
-/* Sleeps and answers. */
-static void idle(void)
-{
-	say("ready");
-	driven();
-}
-
 const struct hazard hazards_waits[] = {
 	{ "sleeping", sleeping, "driven" },
 	{ "service", service, "driven" },
-	{ "in-vfork", in_vfork, "" },
-	{ "exec-storm", exec_storm, "driven" },
-	{ "zombie-leader", zombie_leader, "driven" },
-	{ "breeding", breeding, "driven" },
-	{ "computing", computing, "driven" },
-	{ "idle", idle, "driven" },
 	{ NULL, NULL, NULL },
 };
