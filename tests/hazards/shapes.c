@@ -196,7 +196,7 @@ static void *forks(void *arg)
 {
 	for (unsigned n = 0; !over; n++) {
 		pid_t pid = fork();
-		int status;
+		int status = 0;
 
 		if (pid == 0) {
 			pid_t inner = n % 3 ? -1 : vfork();
