@@ -124,7 +124,9 @@ void fdtable_use(struct fdtable *t)
 
 void fdtable_unuse(struct fdtable *t)
 {
-	t->users--;
+	/* only who uses it asks what it was copied from; chains of forks would pile up */
+	if (--t->users == 0)
+		drop_origin(t);
 	fdtable_unref(t);
 }
 

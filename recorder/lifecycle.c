@@ -4,6 +4,7 @@
  */
 #include "capture_private.h"
 
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +18,7 @@
 #include "procinfo.h"
 #include "uring.h"
 
+#define STRANGERS_MAX 256u      /* processes compared with one that is attached to */
 #define CONTEXT_ROOM (160u << 10)       /* cmdline and cgroup are cut at 64 KiB each */
 
 static void fill_process(struct process *p, pid_t tid)
@@ -151,6 +153,28 @@ static void put_thread_start(struct capture *c, struct tracee *t, enum frz_born 
 	emit_commit(c->emit);
 }
 
+/* Attached to: threads of a process share a table almost always, processes hardly ever. */
+static void share_files(struct capture *c, struct tracee *t)
+{
+	const struct fdtable *asked = NULL;
+	unsigned strangers = 0;
+
+	for (unsigned i = 0; i < c->tracees->buckets; i++)
+		for (struct tracee *o = c->tracees->thread_bucket[i]; o; o = o->next) {
+			bool mine = o->proc == t->proc;
+
+			if (o == t || !o->fds || o->fds == asked || (!mine && strangers == STRANGERS_MAX))
+				continue;
+			asked = o->fds;
+			strangers += !mine;
+			if (same_files(t->tid, o->tid, mine)) {
+				t->fds = o->fds;
+				fdtable_use(t->fds);
+				return;
+			}
+		}
+}
+
 void life_born(void *arg, struct tracee *t, enum frz_born how, struct tracee *parent, uint64_t now_ns)
 {
 	struct capture *c = arg;
@@ -167,7 +191,7 @@ void life_born(void *arg, struct tracee *t, enum frz_born how, struct tracee *pa
 		clone_flags = parent->call.active ? life_clone_flags(parent) : 0;
 		if (!thread)
 			mapped_forked(t, parent);
-		if (same_files(t->tid, parent->tid, thread)) {
+		if (same_files(t->tid, parent->tid, thread || (clone_flags & CLONE_FILES))) {
 			t->fds = parent->fds;
 			fdtable_use(t->fds);
 		} else {
@@ -177,21 +201,7 @@ void life_born(void *arg, struct tracee *t, enum frz_born how, struct tracee *pa
 		struct proc_stat st;
 
 		memcpy(t->comm, proc_stat(t->tid, &st) ? st.comm : p->comm, sizeof(t->comm));
-		if (!first) {
-			/* attached to a thread of a process: almost always they share */
-			struct tracee *other = NULL;
-
-			for (unsigned i = 0; i < c->tracees->buckets && !other; i++)
-				for (struct tracee *o = c->tracees->thread_bucket[i]; o; o = o->next)
-					if (o->proc == p && o != t && o->fds) {
-						other = o;
-						break;
-					}
-			if (other && same_files(t->tid, other->tid, true)) {
-				t->fds = other->fds;
-				fdtable_use(t->fds);
-			}
-		}
+		share_files(c, t);
 		if (!t->fds)
 			t->fds = fdtable_new(NULL, now_ns);
 	}

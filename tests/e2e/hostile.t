@@ -121,6 +121,10 @@ else:
     ok(peak < MEMORY, f"rings: frec took {peak} KiB at most")
     ok(time.monotonic() - begun < 20 * SLOW, "rings: and no long time")
 
+case, out, peak = record("chain", "chain")
+is_(one(case, "SELECT COUNT(*) AS n FROM processes"), 3001, "chain: 3000 forks followed")
+ok(peak < MEMORY, f"chain: frec took {peak} KiB at most")
+
 # very many fds, launched and attached to
 N, hard = 1000000 if FULL else 100000, resource.getrlimit(resource.RLIMIT_NOFILE)[1]
 if N > hard - 100 and hard != resource.RLIM_INFINITY:

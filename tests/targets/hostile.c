@@ -578,6 +578,22 @@ static void rings(void)
 	pthread_join(t, NULL);
 }
 
+/* ---- a process that flees from one pid to the next ---- */
+
+static void chain(void)
+{
+	for (unsigned i = 0; i < 3000; i++) {
+		pid_t pid = fork();
+
+		if (pid < 0)
+			die("fork");
+		if (pid)
+			_exit(0);
+		if (i % 100 == 0)
+			write(2, "", 0);        /* inherited, and now known */
+	}
+}
+
 /* ---- very many fds ---- */
 
 static void many_fds(const char *number)
@@ -620,7 +636,7 @@ int main(int argc, char **argv)
 {
 	static const struct { const char *name; void (*fn)(void); } all[] = {
 		{ "paths", paths }, { "pointers", pointers }, { "addresses", addresses }, { "control", control },
-		{ "long-fds", long_fds }, { "arguments", arguments }, { "numbers", numbers }, { "racing", racing }, { "rings", rings },
+		{ "long-fds", long_fds }, { "arguments", arguments }, { "numbers", numbers }, { "racing", racing }, { "rings", rings }, { "chain", chain },
 	};
 
 	if (argc < 3 || chdir(argv[2]) != 0 || !getcwd(cwd, sizeof(cwd)))
