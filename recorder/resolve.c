@@ -118,6 +118,9 @@ static void take_statx(struct frz_file *f, const struct statx *st)
 #ifndef STATX_MNT_ID
 #define STATX_MNT_ID 0
 #endif
+/* What a file server has said lately is good enough: a target must not wait for a server that hangs,
+ * and the server may be a target itself. */
+#define LOOK_FLAGS (AT_NO_AUTOMOUNT | AT_STATX_DONT_SYNC)
 #define STATX_WANTED (STATX_BASIC_STATS | STATX_BTIME | STATX_MNT_ID)
 
 static bool set_path(struct fileinfo *fi, const char *p, size_t n)
@@ -216,7 +219,7 @@ static bool resolve_link(const char *path, struct fileinfo *out)
 		n = (ssize_t)strlen(strcpy(link, too_long));
 	if (n < 0)
 		return false;
-	if (statx(AT_FDCWD, path, AT_NO_AUTOMOUNT, STATX_WANTED, &st) == 0)
+	if (statx(AT_FDCWD, path, LOOK_FLAGS, STATX_WANTED, &st) == 0)
 		take_statx(&out->f, &st);
 	if ((size_t)n > sizeof(deleted_mark) - 1 && link[0] == '/' && out->f.nlink == 0 &&
 	    !memcmp(link + n - (sizeof(deleted_mark) - 1), deleted_mark, sizeof(deleted_mark) - 1)) {
@@ -330,7 +333,7 @@ bool resolve_path(pid_t tid, int dirfd, const uint8_t *path, size_t n, bool foll
 		if (dir[dirlen - 1] != '/')
 			dir[dirlen++] = '/';
 	}
-	if (statx(AT_FDCWD, full, AT_NO_AUTOMOUNT | (follow ? 0 : AT_SYMLINK_NOFOLLOW), STATX_WANTED, &st) < 0)
+	if (statx(AT_FDCWD, full, LOOK_FLAGS | (follow ? 0 : AT_SYMLINK_NOFOLLOW), STATX_WANTED, &st) < 0)
 		return false;
 	take_statx(&out->f, &st);
 	memcpy(dir + dirlen, path, n);
