@@ -69,7 +69,7 @@ def lost(case):
     return rows(case, "SELECT * FROM case_info WHERE key LIKE '%lost%' AND value NOT IN ('0', '')")
 
 
-for name in ["paths", "pointers", "addresses", "control", "long-fds", "arguments"]:
+for name in ["paths", "pointers", "addresses", "control", "long-fds", "arguments", "flood"]:
     for options in ([], ["--snap", "64"]):
         what = name + "".join(options[:1])
         case, out, peak = record(what, name, options=options)

@@ -389,6 +389,39 @@ static void long_fds(void)
 	CALL("close_range", NULL, NULL, SYS_close_range, 3, ~0u, 0);
 }
 
+/* Thousands of fds at once, and signals from processes that there are not. */
+static void flood(void)
+{
+	enum { MESSAGES = 12, EACH = 253 };
+	static struct fds_message x[MESSAGES];
+	static struct mmsghdr mm[MESSAGES];
+	struct rlimit lim;
+	int p[2], fds[EACH], size = 1 << 20;
+	siginfo_t si = { .si_signo = SIGWINCH, .si_code = SI_QUEUE };
+
+	getrlimit(RLIMIT_NOFILE, &lim);
+	lim.rlim_cur = lim.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &lim);
+	if (socketpair(AF_UNIX, SOCK_DGRAM, 0, p) != 0)
+		die("socketpair");
+	setsockopt(p[0], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+	for (unsigned i = 0; i < EACH; i++)
+		fds[i] = p[i % 2];
+	for (unsigned i = 0; i < MESSAGES; i++) {
+		mm[i].msg_hdr = *message(&x[i], CMSG_SPACE(sizeof(fds)));
+		put_cmsg(x[i].control, CMSG_LEN(sizeof(fds)), SOL_SOCKET, SCM_RIGHTS, fds, EACH);
+	}
+	CALL("sendmmsg", "cut(msgs", NULL, SYS_sendmmsg, p[0], mm, MESSAGES, MSG_DONTWAIT);
+	CALL("recvmmsg", "cut(msgs", NULL, SYS_recvmmsg, p[1], mm, MESSAGES, MSG_DONTWAIT, NULL);
+	CALL("write", NULL, NULL, SYS_write, 2000, "past what was kept", 18);
+	CALL("close_range", NULL, NULL, SYS_close_range, 3, ~0u, 0);
+	for (int pid = -3; pid < 3; pid++) {
+		si.si_pid = pid == 2 ? INT_MIN : pid;
+		si.si_uid = (uid_t)-1;
+		CALL("rt_sigqueueinfo", NULL, NULL, SYS_rt_sigqueueinfo, getpid(), SIGWINCH, &si);
+	}
+}
+
 /* ---- programs ---- */
 
 static void arguments(void)
@@ -636,7 +669,7 @@ int main(int argc, char **argv)
 {
 	static const struct { const char *name; void (*fn)(void); } all[] = {
 		{ "paths", paths }, { "pointers", pointers }, { "addresses", addresses }, { "control", control },
-		{ "long-fds", long_fds }, { "arguments", arguments }, { "numbers", numbers }, { "racing", racing }, { "rings", rings }, { "chain", chain },
+		{ "long-fds", long_fds }, { "arguments", arguments }, { "flood", flood }, { "numbers", numbers }, { "racing", racing }, { "rings", rings }, { "chain", chain },
 	};
 
 	if (argc < 3 || chdir(argv[2]) != 0 || !getcwd(cwd, sizeof(cwd)))
