@@ -8,7 +8,7 @@ from lib import *
 
 need_ptrace()
 HOSTILE = f"{BUILD}/targets/hostile"
-MEMORY = (64 if os.environ.get("SANITIZE") else 16) << 10    # KiB; the sanitizers' own is not frec's
+MEMORY = (1024 if os.environ.get("SANITIZE") else 16) << 10    # KiB; what a sanitizer keeps is not frec's
 
 
 def peak_of(pid):
