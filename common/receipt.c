@@ -100,8 +100,9 @@ enum frz_err frz_receipt_parse(const void *p, size_t n, struct frz_receipt *out,
 	    !take_hex(&at, end, "case-sha256: ", out->case_sha256) || !expect(&at, end, "\n"))
 		return FRZ_E_CORRUPT;
 	*why = "the receipt holds no signature";
-	sig = memmem(at, (size_t)(end - at), SIG_BEGIN, sizeof(SIG_BEGIN) - 1);
-	if (!sig || !frz_signature_ok(sig, (size_t)(end - sig)))
+	/* at the beginning of a line, where no remark of the statement can stand */
+	sig = memmem(at, (size_t)(end - at), "\n" SIG_BEGIN, sizeof("\n" SIG_BEGIN) - 1);
+	if (!sig || !frz_signature_ok(++sig, (size_t)(end - sig)))
 		return FRZ_E_CORRUPT;
 	out->statement_text = at;
 	out->statement_len = (size_t)(sig - at);

@@ -146,7 +146,7 @@ static void receipts(void)
 	struct frz_statement s = release_of();
 	uint8_t mem[8192];
 	struct frz_buf b = { .p = mem, .cap = sizeof(mem) };
-	char text[FRZ_RECEIPT_MAX + 1];
+	char text[FRZ_RECEIPT_MAX + 1], again[FRZ_STATEMENT_MAX + 1];
 	struct frz_receipt r = { .statement_text = wanted, .statement_len = sizeof(wanted) - 1,
 				 .signature = sig, .signature_len = sizeof(sig) - 1 }, back;
 	const char *why = "";
@@ -173,6 +173,14 @@ static void receipts(void)
 	for (size_t cut = 0; cut < n; cut++)
 		passed += frz_receipt_parse(text, cut, &back, &why) == FRZ_OK;
 	is_int(passed, 0, "so does a receipt cut anywhere");
+	strcpy(s.remark[FRZ_REMARK_NOTE], "-----BEGIN SSH SIGNATURE-----");
+	r.statement_text = again;
+	r.statement_len = frz_statement_format(&s, again, sizeof(again));
+	b.len = 0;
+	frz_custody_block(&b, s.block, s.prefix_bytes, s.before, again, sig, sizeof(sig) - 1, r.head);
+	r.case_bytes = s.prefix_bytes + b.len;
+	n = frz_receipt_format(&r, text, sizeof(text));
+	is_int(frz_receipt_parse(text, n, &back, &why), FRZ_OK, "a remark that looks like a signature's begin is none");
 	ok(!frz_signature_ok("-----BEGIN SSH SIGNATURE-----\n\x1b[2J\n-----END SSH SIGNATURE-----\n", 63),
 	   "a signature with control characters is none");
 }
