@@ -102,7 +102,10 @@ enum frz_err frz_receipt_parse(const void *p, size_t n, struct frz_receipt *out,
 	*why = "the receipt holds no signature";
 	/* at the beginning of a line, where no remark of the statement can stand */
 	sig = memmem(at, (size_t)(end - at), "\n" SIG_BEGIN, sizeof("\n" SIG_BEGIN) - 1);
-	if (!sig || !frz_signature_ok(++sig, (size_t)(end - sig)))
+	if (!sig)
+		return FRZ_E_CORRUPT;
+	sig++;
+	if (!frz_signature_ok(sig, (size_t)(end - sig)))
 		return FRZ_E_CORRUPT;
 	out->statement_text = at;
 	out->statement_len = (size_t)(sig - at);
