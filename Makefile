@@ -514,7 +514,8 @@ $(FUZZ_BIN): $(BUILD)/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(if $(FUZZER),,$(BUIL
 check-programs: all $(UNIT_BIN) $(TAMPER_BIN) $(HELPER_BIN) $(TARGET_BIN) $(HAZARD_BIN) $(FUZZ_BIN)
 
 # A relative BUILD is made absolute, because tests change directory.
-test_env = BUILD='$(abspath $(BUILD))' FREC='$(abspath $(BUILD))/frec' \
+# What a shell puts into the background has SIGINT and SIGQUIT ignored: tests begin with none ignored.
+test_env = env --default-signal BUILD='$(abspath $(BUILD))' FREC='$(abspath $(BUILD))/frec' \
            FANALYZE='$(abspath $(BUILD))/fanalyze' CC='$(CC)' SANITIZE='$(SANITIZE)' \
            FREC_MUST_WORK='$(FREC_MUST_WORK)' LC_ALL=C.UTF-8 TZ=UTC0 \
            PYTHONDONTWRITEBYTECODE=1

@@ -164,6 +164,7 @@ static pid_t owner(pid_t target, struct guardian_area *area, bool set)
 		struct guardian *g;
 		cpu_set_t mask;
 
+		signal(SIGINT, SIG_DFL);      /* ignored in what a shell put into the background */
 		setpgid(0, 0);
 		g = guardian_new(area);
 		if (!g || !take(g, target))
