@@ -330,6 +330,7 @@ SCRIPT_TESTS = \
 	tests/e2e/modes.t \
 	tests/e2e/services.t \
 	tests/e2e/stock-tools.t \
+	tests/e2e/tamper.t \
 	tests/e2e/strace.t \
 	tests/e2e/uring.t \
 	tests/e2e/terminal.t \
@@ -465,7 +466,7 @@ $(BUILD)/obj/analyzer/%.o: analyzer/%.c $(BUILD)/flags | $(GEN)
 $(BUILD)/obj/gen/schema.o: $(BUILD)/gen/schema.c $(BUILD)/flags
 	$(call compile,-Ischema)
 # A unit test sees the headers of the program that it tests: both have an options.h.
-test_inc = $(if $(filter $(UNIT_ANALYZER:%=unit/%),$*),-Ianalyzer -Ischema,$(if \
+test_inc = $(if $(filter $(UNIT_ANALYZER:%=unit/%) tamper/%,$*),-Ianalyzer -Ischema,$(if \
            $(filter $(UNIT_RECORDER:%=unit/%),$*),-Irecorder,-Irecorder -Ianalyzer -Ischema))
 $(BUILD)/obj/tests/%.o: tests/%.c $(BUILD)/flags | $(GEN)
 	$(call compile,-Itests $(test_inc) -Icommon $(NETTLE_CFLAGS) $(SQLITE_CFLAGS))
@@ -487,7 +488,9 @@ $(patsubst %,$(BUILD)/unit/%,$(UNIT_RECORDER)): $(BUILD)/unit/%: $(BUILD)/obj/te
 $(patsubst %,$(BUILD)/unit/%,$(UNIT_ANALYZER)): $(BUILD)/unit/%: $(BUILD)/obj/tests/unit/%.o $(BUILD)/libanalyzer.a $(BUILD)/libcommon.a
 	$(call link) $(COMMON_LIBS) $(SQLITE_LIBS) $(LDLIBS)
 
-$(TAMPER_BIN) $(HELPER_BIN): $(BUILD)/%: $(BUILD)/obj/tests/%.o $(BUILD)/libcommon.a
+$(TAMPER_BIN): $(BUILD)/%: $(BUILD)/obj/tests/%.o $(BUILD)/libanalyzer.a $(BUILD)/libcommon.a
+	$(call link) $(COMMON_LIBS) $(SQLITE_LIBS) $(LDLIBS)
+$(HELPER_BIN): $(BUILD)/%: $(BUILD)/obj/tests/%.o $(BUILD)/libcommon.a
 	$(call link) $(COMMON_LIBS) $(LDLIBS)
 
 # Targets are traced, not tested: no sanitizer in them, which would do IO of its own.

@@ -370,9 +370,10 @@ static void print_meaning(const struct verify_options *o, const struct verify_re
 	}
 	if (r->end == FRZ_E_UNSEALED) {
 		print_good_part(r, out);
-		fputs("- Nothing can be said after that: the case has no SEAL, so it may have gone "
-		      "on. A cut\n  at the end of a block cannot be seen in the file itself; a chain "
-		      "head noted\n  elsewhere (--expect-head, --checkpoint) shows it.\n",
+		fputs("- Nothing can be said after that: there is no SEAL. It looks the same whether the "
+		      "case\n  went no further, or went on, or was sealed and then cut at the end of a "
+		      "block. The\n  file cannot show which; what was noted elsewhere can: checkpoints of "
+		      "frec\n  (--checkpoint), a chain head (--expect-head), a receipt (--receipt).\n",
 		      out);
 		print_tail(r, out);
 	} else {

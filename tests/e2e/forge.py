@@ -41,6 +41,7 @@ class Block:
 class Case:
     def __init__(self, data):
         self.blocks, at = [], 0
+        self.extra_index = b""      # behind the right entries of the SEAL's index; None: the last is left out
         while at < len(data):
             size, = struct.unpack_from("<I", data, at + 4)
             kind, n = data[at + 12], struct.unpack_from("<I", data, at + 64)[0]
@@ -58,7 +59,7 @@ class Case:
 
     def build(self, upto=None):
         """The whole file, or what stands in front of block `upto`; also sets .links, .begins."""
-        out, prev, index, last = b"", bytes(32), b"", 0
+        out, prev, index, last, before_last = b"", bytes(32), b"", 0, b""
         self.links, self.begins = [], []
         for i, b in enumerate(self.blocks):
             if i == upto:
@@ -67,10 +68,11 @@ class Case:
             if b.kind == SEGMENT:
                 b.set(FRAME_BYTES, len(b.frame))
                 b.set(FRAME_SHA, hashlib.sha256(b.frame).digest())
+                before_last = index
                 index += varint(len(out) - last) + varint(b.number(EVENTS))
                 last = len(out)
             if b.kind == SEAL:
-                b.set(INDEX, index)
+                b.set(INDEX, before_last if self.extra_index is None else index + self.extra_index)
                 b.set(CHAIN_HEAD, prev)
                 b.set(PREFIX_BYTES, len(out))
                 b.set(PREFIX_SHA, hashlib.sha256(out).digest())

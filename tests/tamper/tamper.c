@@ -1,29 +1,45 @@
 /*
  * tamper.c - everything that can be done to a case without computing hashes anew, done to
- * four small cases: sealed, not sealed, recovered, with custody entries.
+ * four small cases: sealed, not sealed, recovered, with custody entries. Each is shown to the
+ * strict reader and to the verifier of fanalyze, which must agree: what is checked is the exit
+ * code of --verify and the block and offset that it names.
  *
  * - every bit of every byte changed: damage, in the very block that holds the bit
  * - cut at every length: truncated; not sealed only at the end of a block; whole only at the
- *   end of the SEAL or of a custody entry
+ *   end of the SEAL or of a custody entry; never what was noted elsewhere
  * - every byte left out, and a byte put in at every place
  * - blocks left out, doubled, exchanged, taken from another case of the same host; frames of
  *   others put in; segments compressed anew; junk behind the end
  *
- * FREC_FULL=1 does the first on larger cases.
+ * FREC_FULL=1 does the first on larger cases. Given names of files, the first two are done to
+ * the cases in them.
  */
 #include <stdio.h>
 #include <zstd.h>
 
 #include "casebuild.h"
 #include "casefile.h"
-#include "tap.h"
+#include "judge.h"
+
+#define BLOCKS_MAX 4096
 
 enum form { SEALED, UNSEALED, RECOVERED, CUSTODY, FORMS };
 static const char *const form_name[] = { "sealed", "not sealed", "recovered", "in custody" };
 
-static struct cb made[FORMS], other;
+/* A case, and where its blocks are. */
+struct subject {
+	const uint8_t *p;
+	size_t n;
+	uint64_t blocks, seal; /* seal: index of the SEAL, or blocks */
+	size_t block_at[BLOCKS_MAX];
+	uint8_t head[FRZ_HASH_LEN];
+	const char *name;
+};
+
+static struct cb other;
 static struct frz_decoder *decoder;
 static uint8_t *work;
+static struct judge user;
 
 static void make(struct cb *b, enum form form, uint64_t seed, unsigned events)
 {
@@ -45,7 +61,7 @@ static void make(struct cb *b, enum form form, uint64_t seed, unsigned events)
 }
 
 /* Which block, with the frame behind it, holds this byte. */
-static uint64_t block_of(const struct cb *b, size_t at)
+static uint64_t block_of(const struct subject *b, size_t at)
 {
 	uint64_t i = b->blocks - 1;
 
@@ -98,79 +114,132 @@ static bool damaged(enum frz_err err)
 	return err < 0 && err != FRZ_E_UNSEALED && err != FRZ_E_SPACE && err != FRZ_E_NOMEM;
 }
 
-static void every_bit(const struct cb *b, const char *name)
+/* Finds the blocks of a case, which must be intact. */
+static void survey(struct subject *s, const uint8_t *p, size_t n, const char *name)
 {
-	unsigned missed = 0, misplaced = 0, stuck = 0;
+	struct frz_case_item it;
+	struct frz_case_head h;
 	struct frz_fault fault;
-	size_t n = b->file.len;
+	struct frz_case *c;
+	enum frz_err err = frz_case_open_memory(p, n, 0, &c, &fault);
 
-	memcpy(work, b->file.p, n);
-	for (size_t bit = 0; bit < 8 * n; bit++) {
+	*s = (struct subject){ .p = p, .n = n, .name = name };
+	while (err == FRZ_OK && (err = frz_case_next(c, &it, &fault)) == FRZ_OK) {
+		if (s->blocks == BLOCKS_MAX)
+			bail_out("a case of too many blocks");
+		if (it.type == FRZ_SEAL)
+			s->seal = s->blocks;
+		s->block_at[s->blocks++] = it.block.offset;
+	}
+	if (err != FRZ_END && err != FRZ_E_UNSEALED)
+		bail_out("a case that is not intact to begin with");
+	if (!s->seal)
+		s->seal = s->blocks;
+	frz_case_head(c, &h);
+	memcpy(s->head, h.link, FRZ_HASH_LEN);
+	frz_case_close(c);
+}
+
+static bool places(const struct judged *is, const struct subject *b, size_t at)
+{
+	return is->exit == VERIFY_DAMAGED && is->placed && is->block == block_of(b, at) && is->offset <= at;
+}
+
+static void every_bit(const struct subject *b)
+{
+	unsigned missed = 0, misplaced = 0, stuck = 0, untold = 0;
+	struct frz_fault fault;
+
+	memcpy(work, b->p, b->n);
+	judge_load(&user, b->p, b->n);
+	for (size_t bit = 0; bit < 8 * b->n; bit++) {
+		size_t at = bit / 8;
 		enum frz_err err;
 
-		work[bit / 8] ^= (uint8_t)(1 << bit % 8);
-		err = verdict(work, n, 0, &fault);
+		work[at] ^= (uint8_t)(1 << bit % 8);
+		err = verdict(work, b->n, 0, &fault);
 		missed += !damaged(err);
-		misplaced += fault.block != block_of(b, bit / 8) || fault.offset > bit / 8 ||
-			     !*fault.what;
+		misplaced += fault.block != block_of(b, at) || fault.offset > at || !*fault.what;
 		if (bit % 13 == 0)
-			stuck += verdict(work, n, FRZ_CASE_ALLOW_DAMAGED, &fault) == FRZ_E_SPACE;
-		work[bit / 8] ^= (uint8_t)(1 << bit % 8);
+			stuck += verdict(work, b->n, FRZ_CASE_ALLOW_DAMAGED, &fault) == FRZ_E_SPACE;
+		judge_put(&user, work + at, 1, at);
+		untold += !places(judge(&user, NULL), b, at);
+		work[at] ^= (uint8_t)(1 << bit % 8);
+		judge_put(&user, work + at, 1, at);
 	}
 	is_int(missed, 0, "no changed bit goes unseen");
 	is_int(misplaced, 0, "the block that holds it is named");
+	is_int(untold, 0, "--verify: exit 1 for each, block and offset told");
 	is_int(stuck, 0, "reading past it never repeats an event");
-	diag("%s: %zu bytes, %zu bits", name, n, 8 * n);
+	diag("%s: %zu bytes, %zu bits", b->name, b->n, 8 * b->n);
 }
 
-static enum frz_err want_cut(const struct cb *b, enum form form, size_t n)
+static enum frz_err want_cut(const struct subject *b, size_t n)
 {
-	uint64_t seal = form == UNSEALED ? b->blocks :
-			form == CUSTODY	 ? b->blocks - 3 :
-					   b->blocks - 1;
-
 	if (n == 0)
 		return FRZ_E_NOT_FRZ;
 	for (uint64_t i = 1; i < b->blocks; i++)
 		if (b->block_at[i] == n)
-			return i > seal ? FRZ_END : FRZ_E_UNSEALED;
+			return i > b->seal ? FRZ_END : FRZ_E_UNSEALED;
 	return FRZ_E_TRUNCATED;
 }
 
-static void every_length(const struct cb *b, enum form form)
+/* What --verify must exit with. A case that was cut behind its SEAL is whole, and then its
+ * signatures count; the made ones are none. */
+static bool exit_of(int code, enum frz_err err)
 {
-	unsigned wrong = 0;
+	if (err == FRZ_END)
+		return code == VERIFY_GOOD || code == VERIFY_UNTRUSTED;
+	return code == (err == FRZ_E_UNSEALED ? VERIFY_UNSEALED : VERIFY_DAMAGED);
+}
+
+static void every_length(const struct subject *b)
+{
+	unsigned wrong = 0, untold = 0, unanchored = 0;
 	struct frz_fault fault;
 
-	for (size_t n = 0; n < b->file.len; n++) {
-		enum frz_err err = verdict(b->file.p, n, 0, &fault), want = want_cut(b, form, n);
+	judge_load(&user, b->p, b->n);
+	for (size_t n = b->n; n--;) {
+		enum frz_err err = verdict(b->p, n, 0, &fault), want = want_cut(b, n);
 
 		wrong += err != want;
 		if (err == FRZ_E_TRUNCATED || err == FRZ_E_UNSEALED)
 			wrong += fault.offset > n;
-		err = verdict(b->file.p, n, FRZ_CASE_ALLOW_DAMAGED, &fault);
+		err = verdict(b->p, n, FRZ_CASE_ALLOW_DAMAGED, &fault);
 		wrong += err != want;
+		judge_cut(&user, n);
+		untold += !exit_of(judge(&user, NULL)->exit, want);
+		if (want == FRZ_E_TRUNCATED)
+			untold += !user.is.placed || user.is.block != block_of(b, n) || user.is.offset > n;
+		unanchored += judge(&user, b->head)->exit != VERIFY_DAMAGED;
 	}
 	is_int(wrong, 0, "cut at every length: truncated, or not sealed at the end of a block");
+	is_int(untold, 0, "--verify: exit 1, or 3 at the end of a block");
+	is_int(unanchored, 0, "with a chain head noted elsewhere: 1 always");
 }
 
-static void every_byte(const struct cb *b)
+static void every_byte(const struct subject *b)
 {
-	unsigned missed = 0;
+	unsigned missed = 0, untold = 0;
 	struct frz_fault fault;
-	size_t n = b->file.len;
+	size_t n = b->n;
 
 	for (size_t at = 0; at < n; at++) {
-		memcpy(work, b->file.p, at);
-		memcpy(work + at, b->file.p + at + 1, n - at - 1);
+		memcpy(work, b->p, at);
+		memcpy(work + at, b->p + at + 1, n - at - 1);
 		missed += !damaged(verdict(work, n - 1, 0, &fault));
+		judge_load(&user, work, n - 1);
+		untold += judge(&user, NULL)->exit != VERIFY_DAMAGED || !user.is.placed;
 		/* a byte that differs from its neighbours, so that something really changed */
-		work[at] = (uint8_t)(~b->file.p[at] & 0x7f);
-		memcpy(work + at + 1, b->file.p + at, n - at);
+		work[at] = (uint8_t)(~b->p[at] & 0x7f);
+		memcpy(work + at + 1, b->p + at, n - at);
 		missed += !damaged(verdict(work, n + 1, 0, &fault));
+		judge_load(&user, work, n + 1);
+		untold += judge(&user, NULL)->exit != VERIFY_DAMAGED || !user.is.placed;
 	}
 	work[0] = 0;
 	is_int(missed, 0, "no byte can be left out, none put in");
+	is_int(untold, 0, "--verify: exit 1 for each, block and offset told");
 }
 
 /* ---- whole blocks ---- */
@@ -180,11 +249,11 @@ struct piece {
 	size_t n;
 };
 
-static struct piece block(const struct cb *b, uint64_t i)
+static struct piece block(const struct subject *b, uint64_t i)
 {
-	size_t end = i + 1 < b->blocks ? b->block_at[i + 1] : b->file.len;
+	size_t end = i + 1 < b->blocks ? b->block_at[i + 1] : b->n;
 
-	return (struct piece){ b->file.p + b->block_at[i], end - b->block_at[i] };
+	return (struct piece){ b->p + b->block_at[i], end - b->block_at[i] };
 }
 
 static size_t put(size_t at, struct piece p)
@@ -193,13 +262,15 @@ static size_t put(size_t at, struct piece p)
 	return at + p.n;
 }
 
-static bool refused(size_t n, const struct cb *b)
+static bool refused(size_t n, const struct subject *b)
 {
 	struct frz_fault fault;
 	enum frz_err err = verdict(work, n, 0, &fault);
 
-	/* only an end can be missing without a trace, in a case that has no SEAL */
-	return damaged(err) && fault.block <= b->blocks && *fault.what;
+	judge_load(&user, work, n);
+	return damaged(err) && fault.block <= b->blocks && *fault.what &&
+	       judge(&user, NULL)->exit == VERIFY_DAMAGED && user.is.placed &&
+	       user.is.block == fault.block && user.is.offset == fault.offset;
 }
 
 /* Frames that stock zstd reads past or through. */
@@ -231,7 +302,7 @@ static void note_zstd(size_t n)
 	accepted_by_zstd += !ZSTD_isError(ZSTD_decompress(out, sizeof(out), work, n));
 }
 
-static void rearranged(const struct cb *b, enum form form)
+static void rearranged(const struct subject *b, const struct subject *o)
 {
 	unsigned dropped = 0, doubled = 0, swapped = 0, spliced = 0, inserted = 0, tried = 0;
 	uint64_t last = b->blocks - 1;
@@ -266,8 +337,8 @@ static void rearranged(const struct cb *b, enum form form)
 		}
 		n = 0;
 		for (uint64_t i = 0; i < b->blocks; i++)
-			n = put(n, block(i == k ? &other : b, i < other.blocks ? i : 1));
-		if (k < other.blocks) {
+			n = put(n, block(i == k ? o : b, i < o->blocks ? i : 1));
+		if (k < o->blocks) {
 			spliced += !refused(n, b);
 			note_zstd(n);
 			tried++;
@@ -293,11 +364,11 @@ static void rearranged(const struct cb *b, enum form form)
 	is_int(spliced, 0, "none taken from another case of the same host");
 	is_int(inserted, 0, "no frame of another kind put in anywhere");
 	ok(accepted_by_zstd > tried / 2, "zstd itself takes %u of these %u (%s)", accepted_by_zstd,
-	   tried, form_name[form]);
+	   tried, b->name);
 }
 
 /* Both halves of a segment: its block from here, its frame from there. */
-static void exchanged_frames(const struct cb *b)
+static void exchanged_frames(const struct subject *b)
 {
 	struct piece s1 = block(b, 1), s2 = block(b, 2);
 	size_t h1 = 8 + frz_get32(s1.p + 4), h2 = 8 + frz_get32(s2.p + 4), n = 0;
@@ -326,7 +397,7 @@ static void exchanged_frames(const struct cb *b)
 	ok(refused(n, b), "with the same content; refused even so");
 }
 
-static void junk_behind(const struct cb *b)
+static void junk_behind(const struct subject *b)
 {
 	/* as long as a block's head */
 	static const char long_junk[] =
@@ -335,7 +406,7 @@ static void junk_behind(const struct cb *b)
 	unsigned missed = 0;
 
 	for (size_t i = 0; i < sizeof(junk) / sizeof(junk[0]); i++) {
-		size_t n = put(0, (struct piece){ b->file.p, b->file.len });
+		size_t n = put(0, (struct piece){ b->p, b->n });
 
 		n = put(n,
 			(struct piece){ (const uint8_t *)junk[i], i == 1 ? 1 : strlen(junk[i]) });
@@ -344,37 +415,66 @@ static void junk_behind(const struct cb *b)
 	is_int(missed, 0, "junk behind the end");
 }
 
-int main(void)
+/* ---- subjects ---- */
+
+static void made_up(enum form form, const struct subject *o, unsigned events)
+{
+	struct subject s;
+	struct cb b;
+
+	make(&b, form, 1, 8);
+	survey(&s, b.file.p, b.file.len, form_name[form]);
+	judge_load(&user, s.p, s.n);
+	ok(exit_of(judge(&user, NULL)->exit, form == UNSEALED ? FRZ_E_UNSEALED : FRZ_END),
+	   "a case that is %s: intact", s.name);
+	every_length(&s);
+	every_byte(&s);
+	rearranged(&s, o);
+	exchanged_frames(&s);
+	junk_behind(&s);
+	if (events != 8) {
+		cb_release(&b);
+		make(&b, form, 1, events);
+		survey(&s, b.file.p, b.file.len, form_name[form]);
+	}
+	every_bit(&s);
+	cb_release(&b);
+}
+
+static void from_file(const char *path)
+{
+	uint8_t *p = malloc(CB_MAX);
+	FILE *f = fopen(path, "rb");
+	struct subject s;
+
+	if (!p || !f)
+		bail_out("a case that cannot be read");
+	survey(&s, p, fread(p, 1, CB_MAX, f), path);
+	fclose(f);
+	every_length(&s);
+	every_bit(&s);
+	free(p);
+}
+
+int main(int argc, char **argv)
 {
 	const char *full = getenv("FREC_FULL");
 	unsigned events = full && *full && *full != '0' ? 200 : 8;
+	struct subject o;
 
 	decoder = frz_decoder_new();
-	make(&other, SEALED, 999, 8);
 	work = malloc(CB_MAX);
 	if (!decoder || !work)
 		bail_out("out of memory");
-	for (unsigned f = 0; f < FORMS; f++) {
-		struct frz_fault fault;
-		enum frz_err err;
-
-		make(&made[f], (enum form)f, 1, 8);
-		err = verdict(made[f].file.p, made[f].file.len, 0, &fault);
-		ok(err == (f == UNSEALED ? FRZ_E_UNSEALED : FRZ_END), "a case that is %s: intact",
-		   form_name[f]);
-		every_length(&made[f], (enum form)f);
-		every_byte(&made[f]);
-		rearranged(&made[f], (enum form)f);
-		exchanged_frames(&made[f]);
-		junk_behind(&made[f]);
-		if (events != 8) {
-			cb_release(&made[f]);
-			make(&made[f], (enum form)f, 1, events);
-		}
-		every_bit(&made[f], form_name[f]);
-		cb_release(&made[f]);
-	}
+	judge_init(&user);
+	make(&other, SEALED, 999, 8);
+	survey(&o, other.file.p, other.file.len, "another");
+	for (int i = 1; i < argc; i++)
+		from_file(argv[i]);
+	for (unsigned f = 0; f < FORMS && argc == 1; f++)
+		made_up((enum form)f, &o, events);
 	cb_release(&other);
+	judge_release(&user);
 	frz_decoder_free(decoder);
 	free(work);
 	return tap_done();
