@@ -75,6 +75,7 @@ RECORDER_SRC = \
 	recorder/engine.c \
 	recorder/attach.c \
 	recorder/launch.c \
+	recorder/front.c \
 	recorder/filter.c \
 	recorder/lockdown.c \
 	recorder/tracee.c \

@@ -21,6 +21,7 @@
 #include <linux/ptrace.h>
 
 #include "engine_private.h"
+#include "front.h"
 #include "procinfo.h"
 
 #define SYSCALL_STOP_SIG (SIGTRAP | 0x80)
@@ -331,6 +332,14 @@ static void find_eintr(struct engine *e, struct tracee *t)
 #endif
 }
 
+/* The launched command, as far as it is what the shell started: in its job's process group. */
+static bool is_job(const struct engine *e, const struct tracee *t)
+{
+	struct proc_stat st;
+
+	return t->proc->pid == e->launched && proc_stat(t->tid, &st) && st.pgrp == front_pgrp();
+}
+
 void engine_stop(struct engine *e, struct tracee *t, int status, uint64_t now)
 {
 	int sig = WSTOPSIG(status), event = (status >> 16) & 0xffff;
@@ -377,16 +386,20 @@ void engine_stop(struct engine *e, struct tracee *t, int status, uint64_t now)
 		if (t->interrupted && sig == SIGTRAP)
 			find_eintr(e, t);
 		t->interrupted = false;
-		if (sig == SIGTRAP)
-			break;          /* our INTERRUPT, a new tracee, or the end of a group-stop */
+		if (sig == SIGTRAP) {
+			/* our INTERRUPT, a new tracee, or the end of a group-stop */
+			if (t->state == TRACEE_LISTENING && is_job(e, t))
+				front_follow(0);
+			break;
+		}
 		CALL(e, group_stop, t, sig, now);
 		if (e->detaching || t->leave)
 			break;
 		t->stopped_ns += engine_clock() - t->woke_ns;
 		t->state = TRACEE_LISTENING;
 		ptrace(PTRACE_LISTEN, t->tid, NULL, NULL);
-		if (t->tid == e->launched)
-			engine_stop_too(e, sig);
+		if (is_job(e, t))
+			front_follow(sig);
 		return;
 	default:
 		break;

@@ -32,6 +32,5 @@ void engine_forget(struct engine *e, struct tracee *t, enum frz_gone how, int st
 void engine_adopt_orphans(struct engine *e, uint64_t now);
 void engine_interrupt(struct engine *e, struct tracee *t, const char *why);
 void engine_detach(struct engine *e, struct tracee *t, int sig);        /* t is stopped */
-void engine_stop_too(struct engine *e, int sig);        /* the launched command was stopped by sig */
 
 #endif

@@ -3,7 +3,7 @@
  *
  * The child waits on a pipe until it has been seized, so that nothing of it is missed, and
  * reports through a second, close-on-exec pipe why its execve failed. It gets back
- * the signal mask that frec was started with.
+ * the signal mask and the process group that frec was started with.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -21,7 +21,7 @@
 #include <linux/seccomp.h>
 
 #include "engine_private.h"
-#include "procinfo.h"
+#include "front.h"
 
 struct failure { int error; int step; };
 enum { STEP_FILTER, STEP_EXEC };
@@ -35,6 +35,8 @@ static void child_main(const struct engine *e, int go, int report, const char *f
 	char byte;
 	ssize_t n;
 
+	if (front_pgrp() != getpgrp())
+		setpgid(0, front_pgrp());
 	/* frec gone before the word came: nothing was promised, nothing is run */
 	if (read(go, &byte, 1) != 1)
 		_exit(126);
@@ -111,29 +113,6 @@ out:
 			close(report[i]);
 	}
 	return ret;
-}
-
-/*
- * Job control: the shell waits for frec, not for the command, so it is told of the command's stop
- * by frec's own. Only for what a terminal sends, which is sent to both, as its SIGCONT will be.
- * A SIGCONT that came before this wins: the command goes on, and so does frec.
- */
-void engine_stop_too(struct engine *e, int sig)
-{
-	struct proc_stat command, own;
-	siginfo_t si = { .si_pid = 0 };
-	sigset_t one, old;
-
-	if (sig == SIGSTOP || !proc_stat(e->launched, &command) || !proc_stat(getpid(), &own) ||
-	    command.pgrp != own.pgrp)
-		return;
-	if (waitid(P_PID, (id_t)e->launched, &si, WSTOPPED | WEXITED | WNOHANG | WNOWAIT | __WALL) != 0 || si.si_pid)
-		return;
-	sigemptyset(&one);
-	sigaddset(&one, sig);
-	raise(sig);                     /* blocked, like all that the terminal sends */
-	pthread_sigmask(SIG_UNBLOCK, &one, &old);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
 }
 
 bool engine_launch_failure(struct engine *e, char *err, size_t err_cap)

@@ -76,8 +76,8 @@ static const uint32_t ptrace_requests[] = {
 	PTRACE_PEEKUSER,
 };
 
-/* Is it a terminal and how wide; clone a file for --keep. */
-static const uint32_t ioctl_requests[] = { TCGETS, TIOCGWINSZ, FICLONE };
+/* Is it a terminal, how wide, and whose foreground; clone a file for --keep. */
+static const uint32_t ioctl_requests[] = { TCGETS, TIOCGWINSZ, TIOCGPGRP, FICLONE };
 
 struct program { struct sock_filter insn[400]; unsigned n; };
 

@@ -13,10 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "capture.h"
@@ -25,6 +22,7 @@
 #include "diagnose.h"
 #include "engine.h"
 #include "filter.h"
+#include "front.h"
 #include "keep.h"
 #include "lockdown.h"
 #include "procinfo.h"
@@ -199,24 +197,6 @@ static void report(struct session *s, const char *reason, const uint8_t head[FRZ
 	fprintf(stderr, ", %" PRIu64 " bytes\nfrec: seal %s\n", st.file_bytes, hex);
 }
 
-/* In launch mode frec ends as the command ended. */
-static int end_like(int status)
-{
-	if (WIFSIGNALED(status)) {
-		struct rlimit none = { 0, 0 };
-		sigset_t one;
-
-		setrlimit(RLIMIT_CORE, &none);
-		signal(WTERMSIG(status), SIG_DFL);
-		sigemptyset(&one);
-		sigaddset(&one, WTERMSIG(status));
-		sigprocmask(SIG_UNBLOCK, &one, NULL);
-		raise(WTERMSIG(status));
-		return 128 + WTERMSIG(status);
-	}
-	return WEXITSTATUS(status);
-}
-
 static void release(struct session *s)
 {
 	engine_free(s->engine);
@@ -251,6 +231,10 @@ static int run(struct session *s, char **argv)
 		return -1;
 	if (!o->command && !check_targets(s))
 		return -1;
+	if (o->command && front_split() < 0) {
+		snprintf(s->err, sizeof(s->err), "cannot fork: %s", strerror(errno));
+		return -1;
+	}
 	s->control = control_new(o, o->command != NULL);
 	if (!s->control || !tracees_init(&s->tracees)) {
 		snprintf(s->err, sizeof(s->err), "cannot start: %s", strerror(errno));
@@ -320,7 +304,7 @@ static int run(struct session *s, char **argv)
 	if (o->command && status != -1 && !code) {
 		release(s);
 		memset(s, 0, sizeof(*s));
-		return end_like(status);
+		return front_end_like(status);
 	}
 	return code;
 }

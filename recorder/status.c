@@ -20,6 +20,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "front.h"
+
 #define REDRAW_NS 250000000u
 
 /* A message waiting for room. */
@@ -32,7 +34,7 @@ struct line {
 struct status {
 	bool on;    /* standard error is a terminal and the line is wanted */
 	int fd;	    /* what is written to: never blocks, or standard error itself */
-	pid_t pgrp; /* ours; asked once, before frec locks itself down */
+	pid_t pgrp; /* the one that is in the foreground when frec is */
 	const unsigned *threads;
 	size_t drawn; /* columns the line takes now */
 	uint64_t start_ns, last_ns, last_events, rate;
@@ -60,7 +62,7 @@ struct status *status_new(bool wanted, const unsigned *threads)
 	pthread_mutex_init(&s->lock, NULL);
 	s->end = &s->first;
 	s->threads = threads;
-	s->pgrp = getpgrp();
+	s->pgrp = front_pgrp();
 	s->on = wanted && isatty(STDERR_FILENO);
 	s->fd = open_anew();
 	return s;

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # A command under frec at a terminal, in a shell with job control: Ctrl-C, Ctrl-Z, fg, bg, reading in
-# the background. The same keys, the same screen as without frec.
+# the background, signals for one of the job only. The same keys, the same screen as without frec.
 import pty
 import select
 import termios
@@ -52,6 +52,34 @@ class Shell:
         self.keys(text.encode() + b"\n")
         return self.expect(b"<prompt>")
 
+    def job(self):
+        """{name: state} of the shell's jobs, frec itself left out."""
+        found = {}
+        for d in os.listdir("/proc"):
+            try:
+                name, rest = open(f"/proc/{d}/stat").read().rsplit(")", 1) if d.isdigit() else ("", "")
+            except OSError:
+                continue
+            (state, _, pgrp, session), name = (rest.split() + [""] * 4)[:4], name.partition("(")[2]
+            mine = session == str(self.pid) and pgrp != str(self.pid)
+            if mine and state != "Z" and not name.startswith("frec"):
+                found[name] = state
+        return found
+
+    def asleep(self, *names):
+        """Waits until all of these are there and wait for something."""
+        if not wait_until(lambda: all(self.job().get(n) == "S" for n in names), 30, 0.01):
+            raise TimeoutError(f"{names} do not sleep: {self.job()}")
+
+    def stop(self, first=None):
+        """Ctrl-Z, and the screen up to the prompt. The shell prompts when its own child has stopped;
+        another of the job that still reads the terminal would take what is typed next."""
+        self.keys(b"\x1a")
+        shown = self.expect(first or b"<prompt>")
+        if not wait_until(lambda: set(self.job().values()) <= {"T", "t"}, 30, 0.01):
+            raise TimeoutError(f"not all are stopped: {self.job()}")
+        return shown
+
     def end(self):
         self.keys(b"exit\nexit\n")
         end = time.monotonic() + 20
@@ -100,7 +128,7 @@ def alive(sh, say):
 
 def ctrl_c(sh, frec, say):
     sh.keys(f"{frec}sleep 100\n".encode())
-    time.sleep(0.5 * SLOW)
+    sh.asleep("sleep")
     sh.keys(b"\x03")
     say(sh.expect(b"<prompt>"))
     say(sh.line("echo status $?"))
@@ -109,7 +137,7 @@ def ctrl_c(sh, frec, say):
 def ctrl_backslash(sh, frec, say):
     sh.line("ulimit -c 0")
     sh.keys(f"{frec}sleep 100\n".encode())
-    time.sleep(0.5 * SLOW)
+    sh.asleep("sleep")
     sh.keys(b"\x1c")
     sh.expect(b"<prompt>")
     say(sh.line("echo status $?"))
@@ -119,16 +147,14 @@ def ctrl_z(sh, frec, say):
     sh.keys(f"{frec}cat\n".encode())
     sh.keys(b"one\n")
     say(sh.expect(b"one"))
-    sh.keys(b"\x1a")
-    say(sh.expect(b"<prompt>"))
+    say(sh.stop())
     say(sh.line("jobs"))
     alive(sh, say)
     sh.keys(b"fg\n")
     sh.expect(b"cat")
     sh.keys(b"two\n")
     say(sh.expect(b"two"))
-    sh.keys(b"\x1a")
-    say(sh.expect(b"<prompt>"))
+    say(sh.stop())
     sh.keys(b"fg\n")
     sh.expect(b"cat")
     sh.keys(b"three\n")
@@ -160,9 +186,8 @@ def background_read(sh, frec, say):
 
 def stop_and_go(sh, frec, say):
     sh.keys(f"{frec}sh -c 'sleep 1.5; echo worked'\n".encode())
-    time.sleep(0.5 * SLOW)
-    sh.keys(b"\x1a")
-    say(sh.expect(b"<prompt>"))
+    sh.asleep("sleep")
+    say(sh.stop())
     sh.line("bg")
     say(sh.line("wait %1; echo status $?"))
     alive(sh, say)
@@ -170,9 +195,8 @@ def stop_and_go(sh, frec, say):
 
 def pipeline(sh, frec, say):
     sh.keys(f"{frec}sh -c 'cat | tr a-z A-Z'\n".encode())
-    time.sleep(0.5 * SLOW)
-    sh.keys(b"\x1a")
-    say(sh.expect(b"<prompt>"))
+    sh.asleep("cat", "tr")
+    say(sh.stop())
     sh.keys(b"fg\n")
     sh.expect(b"A-Z'")
     sh.keys(b"five\n\x04")
@@ -182,7 +206,7 @@ def pipeline(sh, frec, say):
 
 def killed_job(sh, frec, say):
     say(sh.line(f"{frec}sleep 100 &"))
-    time.sleep(0.5 * SLOW)
+    sh.asleep("sleep")
     sh.line("kill %1")
     say(sh.line("wait %1 2>/dev/null; echo status $?"))
 
@@ -192,12 +216,12 @@ def inner_shell(sh, frec, say):
     sh.keys(f"PS1='<inner>' {frec}bash --norc --noprofile -i\n".encode())
     sh.expect(b"<inner>")
     sh.keys(b"sleep 100\n")
-    time.sleep(0.5 * SLOW)
+    sh.asleep("sleep")
     sh.keys(b"\x1a")
     say(sh.expect(b"<inner>"))
     sh.keys(b"fg\n")
     sh.expect(b"sleep 100")
-    time.sleep(0.3 * SLOW)
+    sh.asleep("sleep")
     sh.keys(b"\x03")
     say(sh.expect(b"<inner>"))
     sh.keys(b"echo inner $?\n")
@@ -205,6 +229,115 @@ def inner_shell(sh, frec, say):
     sh.keys(b"exit 5\n")
     sh.expect(b"<prompt>")
     say(sh.line("echo status $?"))
+
+
+def work_until(go, then):
+    """A script that says its pid in a file and works without children until another file is there."""
+    return f"sh -c 'echo $$ >{tmp}/pid; while [ ! -e {tmp}/{go} ]; do :; done; {then}'"
+
+
+def started(sh):
+    if not wait_until(lambda: os.path.exists(tmp + "/pid") and open(tmp + "/pid").read().endswith("\n"), 30, 0.01):
+        raise TimeoutError("the script does not start")
+    pid = int(open(tmp + "/pid").read())
+    os.unlink(tmp + "/pid")
+    return pid
+
+
+def let_go(name):
+    open(f"{tmp}/{name}", "w").close()
+
+
+def clear(*names):
+    for n in names:
+        if os.path.exists(f"{tmp}/{n}"):
+            os.unlink(f"{tmp}/{n}")
+
+
+def continued_alone(sh, frec, say):
+    """SIGCONT for the command only, while the job is stopped."""
+    clear("go")
+    sh.keys(f"{frec}{work_until('go', 'echo worked; exit 6')}\n".encode())
+    pid = started(sh)
+    say(sh.stop())
+    os.kill(pid, signal.SIGCONT)
+    wait_until(lambda: "Running" in sh.line("jobs"), 20, 0.1)
+    say(sh.line("jobs").partition("sh -c")[0])
+    let_go("go")
+    say(sh.expect(b"worked"))
+    sh.line("wait %1; echo status $?")
+    alive(sh, say)
+
+
+def stopped_alone(sh, frec, say):
+    """SIGSTOP for the command only, again and again, and fg."""
+    clear("go")
+    sh.keys(f"{frec}{work_until('go', 'exit 8')}\n".encode())
+    pid = started(sh)
+    for _ in range(5):
+        os.kill(pid, signal.SIGSTOP)
+        say(sh.expect(b"<prompt>"))
+        sh.keys(b"fg\n")
+        sh.expect(b"exit 8'")
+        wait_until(lambda: sh.job().get("sh") == "R", 20, 0.01)
+    let_go("go")
+    sh.expect(b"<prompt>")
+    say(sh.line("echo status $?"))
+
+
+def whole_job_stopped(sh, frec, say):
+    """SIGSTOP for everybody in the job, SIGCONT for the command only: it goes on."""
+    clear("go")
+    sh.line(f"{frec}{work_until('go', 'echo worked; exit 9')} &")
+    pid = started(sh)
+    sh.line("kill -STOP %1")
+    wait_until(lambda: "Stopped" in sh.line("jobs"), 20, 0.1)
+    os.kill(pid, signal.SIGCONT)
+    let_go("go")
+    say(sh.expect(b"worked"))
+    sh.line("kill -CONT %1")
+    alive(sh, say)
+
+
+def killed_stopped(sh, frec, say):
+    """The command is killed while its job is stopped: the shell learns it."""
+    sh.keys(f"{frec}{work_until('never', ':')}\n".encode())
+    pid = started(sh)
+    say(sh.stop())
+    os.kill(pid, signal.SIGKILL)
+    shown = []
+
+    def ended():
+        shown.append(sh.line("wait %1 2>/dev/null; echo status $?"))
+        return f"status {128 + signal.SIGTSTP}" not in shown[-1]
+
+    wait_until(ended, 20, 0.1)
+    say(shown[-1])
+    alive(sh, say)
+
+
+def other_session(sh, frec, say):
+    """One that has left the session goes on while the job is stopped."""
+    clear("go", "seen")
+    other = f"setsid sh -c \"echo >{tmp}/pid; while [ ! -e {tmp}/go ]; do :; done; echo >{tmp}/seen\" & cat"
+    sh.keys(f"{frec}sh -c '{other}'\n".encode())
+    wait_until(lambda: os.path.exists(tmp + "/pid"), 30, 0.01)
+    clear("pid")
+    sh.asleep("cat")
+    say(sh.stop())
+    let_go("go")
+    if not wait_until(lambda: os.path.exists(tmp + "/seen"), 20, 0.01):
+        say("it stands still")
+    sh.keys(b"fg\n")
+    sh.expect(b"& cat'")
+    sh.keys(b"\x04")
+    say(sh.expect(b"<prompt>"))
+
+
+def killed_by(name):
+    def scene(sh, frec, say):
+        say(sh.line(f"{frec}sh -c 'kill -{name} $$'; echo status $?"))
+    return scene
 
 
 if not tool("bash"):
@@ -218,4 +351,50 @@ check("Ctrl-Z and bg", stop_and_go)
 check("a pipeline", pipeline)
 check("kill %1", killed_job)
 check("a shell in it", inner_shell)
+check("SIGCONT for the command only", continued_alone)
+check("SIGSTOP for the command only", stopped_alone)
+check("SIGSTOP for all, SIGCONT for the command", whole_job_stopped)
+check("killed while stopped", killed_stopped)
+check("a child in another session", other_session)
+for name in "HUP", "INT", "TERM", "KILL", "PIPE", "USR1", "ALRM":
+    check(f"ends by SIG{name}", killed_by(name))
+
+# ---- what frec itself does at a terminal ----
+
+
+def status_lines(sh):
+    sh.read()
+    return len(re.findall(rb"frec: \d+:\d\d  ", sh.out))
+
+
+sh = Shell()
+case = new_case()
+sh.keys(f"{FREC} -o {case} -- cat\n".encode())
+ok(wait_until(lambda: status_lines(sh) > 1, 30), "the status line is drawn in the foreground")
+sh.stop(b"Stopped")
+sh.expect(b"<prompt>")
+sh.out = b""
+time.sleep(1)
+is_(status_lines(sh), 0, "and not over the prompt while the job is stopped")
+sh.keys(b"fg\n")
+ok(wait_until(lambda: status_lines(sh) > 1, 30), "fg: it is drawn again")
+sh.keys(b"\x04")
+sh.expect(b"<prompt>")
+is_sealed(case, "the case is sealed")
+drop_case(case)
+
+# the shell's child is killed: the recorder finishes the case
+for options in "", "--no-seccomp ":
+    case = new_case()
+    sh.line(f"{FREC} -q {options}-o {case} -- sleep 100 &")
+    sh.asleep("sleep")
+    sh.line("kill -KILL $!")
+    ok(wait_until(lambda: not os.path.exists(case + ".tail"), 30), f"{options}front killed: the case is closed")
+    is_sealed(case, "and sealed")
+    ok(sh.job().get("sleep") == "S", "the command goes on", sh.job())
+    sh.line("kill $(pgrep -s 0 -x sleep)")
+    ok(wait_until(lambda: not sh.job(), 20), "and ends", sh.job())
+    drop_case(case)
+sh.end()
+is_(left_over(), "", "nothing is left")
 done()
