@@ -211,6 +211,8 @@ bool anchors_receipt(struct anchors *s, const char *path, const uint8_t case_id[
 		s->other_cases = 1;
 	} else {
 		memcpy(a.link, r.head, FRZ_HASH_LEN);
+		memcpy(a.sha256, r.case_sha256, FRZ_HASH_LEN);
+		a.has_sha256 = true;
 		good = add(s, &a);
 		if (!good)
 			snprintf(err, cap, "out of memory");
@@ -229,35 +231,31 @@ static void differs(struct anchors *s, enum anchors_fault fault, const struct an
 	s->bad = *a;
 }
 
-static void agrees(struct anchors *s, const uint8_t link[FRZ_HASH_LEN], uint64_t blocks,
-		   uint64_t events)
+static void agrees(struct anchors *s, const struct frz_case_head *h)
 {
 	s->agree++;
 	s->found = true;
-	s->block = blocks - 1;
-	s->events = events;
-	memcpy(s->link, link, FRZ_HASH_LEN);
+	s->block = h->blocks - 1;
+	s->events = h->events;
+	memcpy(s->link, h->link, FRZ_HASH_LEN);
 }
 
-void anchors_block(struct anchors *s, const uint8_t link[FRZ_HASH_LEN], uint64_t blocks,
-		   uint64_t events)
+void anchors_block(struct anchors *s, const struct frz_case_head *h)
 {
 	for (; s->next < s->n; s->next++) {
 		const struct anchor *a = &s->a[s->next];
+		bool linked = memcmp(a->link, h->link, FRZ_HASH_LEN) == 0;
 
-		if (!a->has_counts) {
-			if (memcmp(a->link, link, FRZ_HASH_LEN) != 0)
-				return;
-			agrees(s, link, blocks, events);
-		} else if (a->blocks > blocks) {
+		if (a->has_counts ? a->blocks > h->blocks : !linked)
 			return;
-		} else if (memcmp(a->link, link, FRZ_HASH_LEN) != 0) {
+		if (!linked)
 			differs(s, ANCHORS_OTHER_HEAD, a);
-		} else if (a->events != events) {
+		else if (a->has_counts && a->events != h->events)
 			differs(s, ANCHORS_OTHER_COUNT, a);
-		} else {
-			agrees(s, link, blocks, events);
-		}
+		else if (a->has_sha256 && memcmp(a->sha256, h->sha256, FRZ_HASH_LEN) != 0)
+			differs(s, ANCHORS_OTHER_HASH, a);
+		else
+			agrees(s, h);
 	}
 }
 

@@ -12,12 +12,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "frz.h"
+#include "casefile.h"
 
 struct anchor {
 	uint8_t link[FRZ_HASH_LEN];
-	bool has_counts;
+	bool has_counts, has_sha256;
 	uint64_t blocks, events;        /* in the case when it was noted */
+	uint8_t sha256[FRZ_HASH_LEN];   /* of the file then */
 	unsigned line;                  /* of the file, from 1 */
 };
 
@@ -27,6 +28,7 @@ enum anchors_fault {
 	ANCHORS_ABSENT,         /* no block has this chain head */
 	ANCHORS_OTHER_HEAD,     /* the block with this number has another link */
 	ANCHORS_OTHER_COUNT,    /* the link is right, the number of events is not */
+	ANCHORS_OTHER_HASH,     /* the link is right, the hash of the file is not */
 	ANCHORS_BEYOND,         /* the case has fewer blocks */
 };
 
@@ -56,9 +58,8 @@ bool anchors_receipt(struct anchors *s, const char *path, const uint8_t case_id[
 		     size_t cap);
 void anchors_release(struct anchors *s);
 
-/* The next intact block: its link, and how many blocks and events there are up to it. */
-void anchors_block(struct anchors *s, const uint8_t link[FRZ_HASH_LEN], uint64_t blocks,
-		   uint64_t events);
+/* The case up to the next intact block. */
+void anchors_block(struct anchors *s, const struct frz_case_head *h);
 /* There are no more blocks that can be relied on. True: all of it agrees. */
 bool anchors_end(struct anchors *s);
 

@@ -111,8 +111,8 @@ static int want_custody(struct job *j)
 	}
 	custody_check(j->have_signers ? &j->signers : NULL, &j->r.head, j->r.custody, j->r.ncustody,
 		      &j->custody);
-	if (j->custody.unchecked)
-		return complain(VERIFY_UNTRUSTED, "%s", j->custody.e[0].why);
+	if (j->custody.first_unchecked)
+		return complain(VERIFY_UNTRUSTED, "%s", j->custody.e[j->custody.first_unchecked - 1].why);
 	if (custody_verdict(j->have_signers ? &j->signers : NULL, &j->custody, j->r.custody, line,
 			    sizeof(line)) == VERIFY_NOT_TRUSTED)
 		return complain(VERIFY_UNTRUSTED, "%s: %s", j->o->case_path, line);
@@ -361,7 +361,8 @@ static int may_receive(struct job *j)
 		return complain(VERIFY_USAGE, "--receipt %s", err);
 	if (frz_receipt_parse(text, n, &r, &why) != FRZ_OK)
 		code = complain(VERIFY_USAGE, "--receipt %s: %s", o->receipt, why);
-	else if (memcmp(r.head, j->r.custody[c->open - 1].link, FRZ_HASH_LEN) != 0)
+	else if (memcmp(r.head, j->r.custody[c->open - 1].link, FRZ_HASH_LEN) != 0 ||
+		 memcmp(r.case_sha256, custody_sha256_behind(&j->r, c->open - 1), FRZ_HASH_LEN) != 0)
 		code = complain(VERIFY_DAMAGED, "--receipt %s: is not the receipt of this case's release, entry %zu: "
 				"the case is not what was released", o->receipt, c->open);
 	free(text);

@@ -62,7 +62,7 @@ struct custody {
 	struct custody_entry *e;
 	size_t n;
 	size_t first_bad;               /* number of the first that is bad; 0 none */
-	size_t unchecked;
+	size_t first_unchecked;         /* likewise */
 	const char *custodian;          /* NULL: nobody yet, or it cannot be told */
 	size_t since;                   /* entry that made them custodian */
 	size_t open;                    /* number of the release that was not received; 0 none */
@@ -76,6 +76,9 @@ void custody_release(struct custody *c);
 /* What follows from it, as a paragraph. */
 enum verify_trust custody_verdict(const struct signers *signers, const struct custody *c,
 				  const struct verify_custody_entry *e, char *line, size_t cap);
+struct verify_result;
+/* SHA-256 of the file up to and with entry i (from 0). */
+const uint8_t *custody_sha256_behind(const struct verify_result *r, size_t i);
 /* For verify_options.custody; arg is a struct signers or NULL. */
 enum verify_trust custody_verify(void *arg, const struct frz_case_head *head,
 				 const struct verify_custody_entry *e, size_t n, char *line,

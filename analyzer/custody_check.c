@@ -135,7 +135,8 @@ static void check_signature(struct custody *c, size_t i, const struct signers *t
 	if (v == SSHSIG_NOT_RUN) {
 		e->state = CUSTODY_UNCHECKED;
 		snprintf(e->why, sizeof(e->why), "%s", why);
-		c->unchecked++;
+		if (!c->first_unchecked)
+			c->first_unchecked = i + 1;
 	}
 }
 
@@ -268,9 +269,9 @@ enum verify_trust custody_verdict(const struct signers *signers, const struct cu
 				    c->e[i].why);
 		return VERIFY_NOT_TRUSTED;
 	}
-	if (c->unchecked) {
+	if (c->first_unchecked) {
 		say(&t, "%zu custody %s: the signatures were NOT checked: %s.", c->n, entries,
-		    c->e[0].why);
+		    c->e[c->first_unchecked - 1].why);
 		say_who_has_it(&t, c);
 		return signers ? VERIFY_NOT_TRUSTED : VERIFY_NOT_CHECKED;
 	}

@@ -129,8 +129,9 @@ static void print_list(const struct listing *l, FILE *f)
 
 	frz_hex(l->r.head.case_id, 16, id);
 	put_text(f, l->o->case_path);
-	fprintf(f, ": %s%s, %zu custody entr%s\n  case id     %s\n", verify_verdict(&l->r),
-		l->r.end == FRZ_END && !l->r.ndamage ? " and sealed" : "", l->c.n, l->c.n == 1 ? "y" : "ies", id);
+	fprintf(f, ": %s%s%s, %zu custody entr%s\n  case id     %s\n", verify_verdict(&l->r),
+		l->r.end == FRZ_END && !l->r.ndamage ? " and sealed" : "",
+		l->r.origin.is_extract ? ", an EXTRACT of another case" : "", l->c.n, l->c.n == 1 ? "y" : "ies", id);
 	for (size_t i = 0; i < l->c.n; i++)
 		print_entry(l, i, f);
 	if (*l->r.trust_line) {
@@ -182,6 +183,10 @@ static void json_list(const struct listing *l, FILE *f)
 	output_json(f, l->o->case_path, strlen(l->o->case_path));
 	put_json_hex(f, "case_id", l->r.head.case_id, 16);
 	put_json(f, "verdict", verify_verdict(&l->r));
+	if (l->r.origin.is_extract)
+		put_json_hex(f, "extract_of", l->r.origin.case_id, 16);
+	else
+		put_json(f, "extract_of", NULL);
 	fprintf(f, ",\n  \"exit\": %d", l->code);
 	put_json(f, "signatures", trust[l->trust]);
 	put_json(f, "signatures_why", l->r.trust_line);
@@ -275,6 +280,11 @@ static int put_raw(const struct options *o, const void *p, size_t n, bool harmle
 	return output_close(&out) ? VERIFY_GOOD : VERIFY_USAGE;
 }
 
+const uint8_t *custody_sha256_behind(const struct verify_result *r, size_t i)
+{
+	return i + 1 < r->ncustody ? r->custody[i + 1].before_sha256 : r->head.sha256;
+}
+
 static int put_receipt(const struct options *o, const struct verify_result *r, size_t i)
 {
 	const struct verify_custody_entry *e = &r->custody[i];
@@ -289,8 +299,7 @@ static int put_receipt(const struct options *o, const struct verify_result *r, s
 
 	memcpy(rc.head, e->link, FRZ_HASH_LEN);
 	rc.case_bytes = i + 1 < r->ncustody ? r->custody[i + 1].offset : r->head.bytes;
-	memcpy(rc.case_sha256, i + 1 < r->ncustody ? r->custody[i + 1].before_sha256 : r->head.sha256,
-	       FRZ_HASH_LEN);
+	memcpy(rc.case_sha256, custody_sha256_behind(r, i), FRZ_HASH_LEN);
 	n = frz_receipt_format(&rc, text, sizeof(text));
 	if (!n || frz_receipt_parse(text, n, &back, &why) != FRZ_OK)
 		return complain(VERIFY_UNTRUSTED, "%s: entry %zu: %s", o->case_path, i + 1, n ? why : "too long");

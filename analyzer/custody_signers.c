@@ -10,15 +10,17 @@
 
 #define SIGNERS_MAX ((size_t)4 << 20)
 
-/* The first field of a line, which may be quoted: does it name signers by a pattern? */
+/* The first field of a line: does it name signers by a pattern? Quotes may begin anywhere in it, and
+ * blanks within them are part of it. */
 static bool has_wildcard(const char *line, size_t n)
 {
-	bool quoted = n && *line == '"';
-	size_t i = quoted;
+	bool quoted = false;
 
-	for (; i < n && (quoted ? line[i] != '"' : line[i] != ' ' && line[i] != '\t'); i++)
+	for (size_t i = 0; i < n && (quoted || (line[i] != ' ' && line[i] != '\t')); i++) {
 		if (strchr("*?!", line[i]))
 			return true;
+		quoted ^= line[i] == '"';
+	}
 	return false;
 }
 

@@ -144,7 +144,9 @@ bool sshsig_sign(const char *key, const char *name_space, struct sshsig_bytes me
 		if (!good)
 			snprintf(why, why_cap, "ssh-keygen gave no signature of a fitting length");
 	} else if (rc > 0) {
-		snprintf(why, why_cap, "ssh-keygen -Y sign -f %s failed (exit %d)", key, rc);
+		/* it has said itself why; a passphrase it could not ask for shows as a wrong one */
+		snprintf(why, why_cap, "ssh-keygen -Y sign -f %s failed (exit %d); a key with a passphrase needs "
+			 "a terminal, or ssh-agent and the key's .pub here", key, rc);
 	}
 	close_all(fd, 2);
 	return good;
@@ -196,6 +198,24 @@ static void key_of(const char *said, char key[SSHSIG_KEY_MAX])
 	first_line(key);
 }
 
+static bool begins(const char *s, const char *with) { return !strncmp(s, with, strlen(with)); }
+
+/* Did it not come to a verdict at all? Its first words are its own, whatever the case holds. */
+static bool unusable(int rc, const char *errors, char why[SSHSIG_WHY_MAX])
+{
+	if (begins(errors, "No user exists")) {
+		snprintf(why, SSHSIG_WHY_MAX, "ssh-keygen does not work here: %.200s", errors);
+		first_line(why);
+		return true;
+	}
+	if (begins(errors, "Invalid option") || begins(errors, "Invalid \"verify-time\"") ||
+	    (rc == 1 && strstr(errors, "usage:"))) {
+		snprintf(why, SSHSIG_WHY_MAX, "this ssh-keygen is too old to check signatures");
+		return true;
+	}
+	return false;
+}
+
 /* Runs a check; said and errors get what it printed. */
 static enum sshsig_verdict check(char *const *argv, struct sshsig_bytes message,
 				 struct sshsig_bytes sig, const struct sshsig_bytes *signers,
@@ -218,7 +238,9 @@ static enum sshsig_verdict check(char *const *argv, struct sshsig_bytes message,
 	} else if ((rc = run(&c, why, SSHSIG_WHY_MAX)) >= 0) {
 		memory_read(fd[2], said, 600);
 		memory_read(fd[3], errors, 600);
-		v = rc == 0 && !strncmp(said, "Good ", 5) ? SSHSIG_GOOD : SSHSIG_BAD;
+		v = rc == 0 && !strncmp(said, "Good ", 5) ? SSHSIG_GOOD :
+		    unusable(rc, errors, why)		  ? SSHSIG_NOT_RUN :
+							    SSHSIG_BAD;
 	}
 	close_all(fd, 5);
 	return v;
@@ -239,10 +261,6 @@ enum sshsig_verdict sshsig_fits(const char *name_space, struct sshsig_bytes mess
 		key_of(said, key);
 	if (v != SSHSIG_BAD)
 		return v;
-	if (strstr(errors, "usage:") || strstr(errors, "nknown option") || strstr(errors, "llegal option")) {
-		snprintf(why, SSHSIG_WHY_MAX, "this ssh-keygen is too old to check signatures");
-		return SSHSIG_NOT_RUN;
-	}
 	first_line(errors);
 	if (strstr(errors, "namespace"))
 		snprintf(why, SSHSIG_WHY_MAX, "the signature was made for another purpose (namespace)");

@@ -249,7 +249,7 @@ static bool take_item(const struct verify_options *o, struct frz_case *c, struct
 		r->good = h.last;
 		memcpy(before, h.sha256, FRZ_HASH_LEN);
 		for (size_t i = 0; i < o->nanchors; i++)
-			anchors_block(&o->anchors[i], it->block.link, h.blocks, h.events);
+			anchors_block(&o->anchors[i], &h);
 	}
 	return true;
 }

@@ -104,6 +104,7 @@ static void put_anchors(const struct verify_options *o, const struct verify_resu
 		[ANCHORS_ABSENT] = "no block has this head",
 		[ANCHORS_OTHER_HEAD] = "another head",
 		[ANCHORS_OTHER_COUNT] = "another number of events",
+		[ANCHORS_OTHER_HASH] = "another hash of the file",
 		[ANCHORS_BEYOND] = "fewer blocks",
 	};
 

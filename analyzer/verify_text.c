@@ -215,6 +215,12 @@ static void describe_anchors(const struct anchors *s, char *line, size_t cap)
 			"%s%s: has the chain head of block %ju, but ANOTHER number of events, %ju.",
 			s->from, where, (uintmax_t)(s->bad.blocks - 1), (uintmax_t)s->bad.events);
 		break;
+	case ANCHORS_OTHER_HASH:
+		snprintf(line, cap,
+			 "%s: has the chain head of this case, but ANOTHER SHA-256 of the file: the "
+			 "receipt was altered.",
+			 s->from);
+		break;
 	case ANCHORS_BEYOND:
 		snprintf(
 			line, cap,

@@ -263,7 +263,8 @@ static enum frz_err check_frame_header(const uint8_t *f, size_t n, size_t raw_le
 		return fail(why, FRZ_E_CORRUPT, "the frame does not state its content size");
 	if (content != raw_len)
 		return fail(why, FRZ_E_CORRUPT, "the frame's content size is not the segment's");
-	if (!(fhd & 0x20) && 10 + (f[5] >> 3) > FRZ_WINDOW_LOG_MAX)
+	/* its exponent and mantissa, as one number */
+	if (!(fhd & 0x20) && f[5] > (FRZ_WINDOW_LOG_MAX - 10) << 3)
 		return fail(why, FRZ_E_LIMIT, "the frame's window is over the limit");
 	return FRZ_OK;
 }

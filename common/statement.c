@@ -73,11 +73,12 @@ bool frz_remark_ok(const char *text)
 
 bool frz_signature_ok(const void *p, size_t n)
 {
-	const char *s = p, *end = s + n - (sizeof(SIG_END) - 1);
+	const char *s = p, *end;
 
-	if (n > FRZ_SIGNATURE_MAX || n < sizeof(SIG_BEGIN) + sizeof(SIG_END) ||
-	    memcmp(s, SIG_BEGIN, sizeof(SIG_BEGIN) - 1) != 0 ||
-	    memcmp(end, SIG_END, sizeof(SIG_END) - 1) != 0 || end[-1] != '\n')
+	if (n > FRZ_SIGNATURE_MAX || n < sizeof(SIG_BEGIN) + sizeof(SIG_END))
+		return false;
+	end = s + n - (sizeof(SIG_END) - 1);
+	if (memcmp(s, SIG_BEGIN, sizeof(SIG_BEGIN) - 1) != 0 || memcmp(end, SIG_END, sizeof(SIG_END) - 1) != 0 || end[-1] != '\n')
 		return false;
 	for (s += sizeof(SIG_BEGIN) - 1; s < end; s++)
 		if (!(*s >= 'a' && *s <= 'z') && !(*s >= 'A' && *s <= 'Z') &&

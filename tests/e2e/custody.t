@@ -237,7 +237,8 @@ is_(verify("s.frz", signers="absent").returncode, 2, "a list of signers that is 
 refused("--revoked without signers", 2, "--revoked needs --allowed-signers", "--verify", "--revoked", "krl",
         case="s.frz")
 for name, who in (("*", "*"), ("*@ir", "*@ir"), ("alice@i?", "alice@i?"), ("a list with one", "bob@lab,*"),
-                  ("a negated one", "!bob@lab,alice@ir"), ("a quoted one", '"*@ir"'), ("behind blanks", "  *@ir")):
+                  ("a negated one", "!bob@lab,alice@ir"), ("a quoted one", '"*@ir"'), ("behind blanks", "  *@ir"),
+                  ("behind a blank in quotes", '"a b,*"'), ("in quotes that begin later", 'x"a b,*"')):
     r = verify("s.frz", "--require", "signed", signers=signers("w", alice=who))
     ok(r.returncode == 4 and "w line 1: names signers by a wildcard" in r.stderr, f"wildcard signers, {name}: 4",
        r.returncode, r.stdout, r.stderr)
@@ -349,6 +350,8 @@ verdict("that of an entry still there does not", cut, 0, "--receipt", "r2")
 verdict("all entries cut off", write("cut.frz", bare), 1, "--receipt", "r1")
 changed = read("r3").replace(b"from: alice@ir", b"from: alicX@ir")
 is_(verify("a.frz", "--receipt", write("rx", changed)).returncode, 2, "a changed receipt contradicts itself: 2")
+altered = re.sub(rb"(case-sha256: )..", rb"\g<1>00", read("r3"))
+verdict("a receipt whose hash of the file was altered", "a.frz", 1, "--receipt", write("rx", altered), say="was altered")
 verdict("a receipt of another case", "b.frz", 1, "--receipt", "r1", say="NOTHING of this case, only of others")
 
 # ---- checkpoints ----
@@ -400,6 +403,8 @@ refused("receiving from another", 2, "released by alice@ir, not by", "--receive"
         "r2", *as_("bob"), "--quiet", case="x.frz")
 refused("receiving with the receipt of another entry", 1, "not what was released", "--receive", "--from", "alice@ir",
         "--receipt", "r1", *as_("bob"), "--quiet", case="x.frz")
+refused("receiving with a receipt that was altered", 1, "not what was released", "--receive", "--from", "alice@ir",
+        "--receipt", write("rx", re.sub(rb"(case-sha256: )..", rb"\g<1>00", read("r2"))), *as_("bob"), "--quiet", case="x.frz")
 for name, args in (("--sign without a name", ["--sign", "alice"]), ("--release without a key", ["--release", "--as", "a"]),
                    ("--release without purpose", ["--release", "--to", "bob@lab", *as_("alice")]),
                    ("--receive without receipt", ["--receive", "--from", "alice@ir", *as_("bob")]),
@@ -424,6 +429,36 @@ r = run(FANALYZE, "s.frz", "--verify", "--allowed-signers", SIGNERS, env=dict(os
 ok(r.returncode == 4 and "cannot be started" in r.stdout, "and --verify says that it could not check: 4", r.stdout)
 r = run(FANALYZE, "s.frz", "--verify", env=dict(os.environ, PATH=empty))
 ok(r.returncode == 0 and "NOT checked" in r.stdout, "unless it was not asked to", r.stdout)
+
+
+def fake(name, *lines):
+    """A folder with an ssh-keygen of our own."""
+    d = fresh(name)
+    write(d + "/ssh-keygen", "#!/bin/sh\n" + "\n".join(lines) + "\n")
+    os.chmod(d + "/ssh-keygen", 0o755)
+    return dict(os.environ, PATH=d + ":/usr/bin:/bin")
+
+
+for name, say, lines in (("that is too old", "too old to check", ["echo 'unknown option -- Y' >&2", "echo 'usage: ssh-keygen' >&2",
+                                                                  "exit 1"]),
+                         ("that does not know its options", "too old to check", ["echo 'Invalid option \"x\"' >&2", "exit 255"]),
+                         ("without a user", "No user exists for uid", ["echo 'No user exists for uid 7' >&2", "exit 255"]),
+                         ("that is killed", "killed by signal 9", ["kill -9 $$"])):
+    env = fake(name.replace(" ", "-"), *lines)
+    codes = [(x.returncode, bool(re.search("NOT checked.*" + say, re.sub(r"\s+", " ", x.stdout)))) for x in
+             (run(FANALYZE, "s.frz", "--verify", *a, env=env) for a in ([], ["--allowed-signers", SIGNERS]))]
+    is_(codes, [(0, True), (4, True)], f"an ssh-keygen {name}: nothing was checked, and that is said")
+
+# a key with a passphrase, and nobody to ask: said, and not waited for
+subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "secret", "-f", "locked"], check=True)
+plain = {k: v for k, v in os.environ.items() if k not in ("DISPLAY", "WAYLAND_DISPLAY", "SSH_ASKPASS", "SSH_AUTH_SOCK")}
+write("locked.frz", bare)
+r = run(FANALYZE, "locked.frz", "--sign", "locked", "--as", "alice@ir", env=plain, start_new_session=True, timeout=30)
+ok(r.returncode == 2 and "needs a terminal, or ssh-agent" in r.stderr and not r.stdout and read("locked.frz") == bare,
+   "a key with a passphrase and no terminal: refused at once", r.returncode, r.stderr)
+os.rename("locked", "locked.away")
+r = run(FANALYZE, "locked.frz", "--sign", "locked.pub", "--as", "alice@ir", env=plain, start_new_session=True, timeout=30)
+ok(r.returncode == 2 and "failed" in r.stderr and read("locked.frz") == bare, "a public key and no agent: refused", r.stderr)
 
 busy = attach([start("sleep", "60").pid], "busy.frz")
 r = fanalyze("busy.frz", *as_("alice"))

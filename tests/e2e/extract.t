@@ -129,6 +129,9 @@ if tool("ssh-keygen"):
         [4, 1], "signatures and receipts of the original are none of it")
     is_(count("signed.frz", "custody-entries"), 1, "it counts them as left out")
     is_(run(FANALYZE, "signed.frz", "--sign", "key", "--as", "alice@ir").returncode, 0, "it can be signed itself")
+    like(fanalyze("signed.frz", "--custody").stdout, "^signed.frz: .*, an EXTRACT of another case, 1 custody",
+         "and its custody is that of an extract")
+    is_(json.loads(fanalyze("signed.frz", "--custody", "--format", "json").stdout)["extract_of"], a["case_id"], "as JSON, too")
 
 # ---- part of it ----
 

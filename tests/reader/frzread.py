@@ -431,7 +431,7 @@ def check_frame_header(frame):
     need(not flags & 3, 'a dictionary')
     need(flags & 4, 'no checksum')
     need(flags >> 6 or flags & 0x20, 'no content size')
-    need(flags & 0x20 or 10 + (frame[5] >> 3) <= 24, 'a window too large')
+    need(flags & 0x20 or (8 + (frame[5] & 7)) << (frame[5] >> 3) + 7 <= 16 << 20, 'a window too large')
 
 
 def leb128(v):
