@@ -101,6 +101,7 @@ RECORDER_SRC = \
 	recorder/checkpoint.c \
 	recorder/genesis.c \
 	recorder/recover.c \
+	recorder/recover_plan.c \
 	recorder/tail.c \
 	recorder/writer.c \
 	recorder/writer_helper.c \

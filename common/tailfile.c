@@ -277,8 +277,10 @@ static bool half_parse(const uint8_t *p, uint64_t segments, struct frz_tail *t,
 }
 
 enum frz_err frz_tail_parse(const void *mem, size_t len, const uint8_t link[FRZ_HASH_LEN],
-			    uint64_t segments, struct frz_tail *t, const char **why)
+			    uint64_t segments, uint64_t events, struct frz_tail *t,
+			    const char **why)
 {
+	uint64_t next = events + 1;
 	bool hole = false;
 	enum frz_err err;
 
@@ -308,11 +310,14 @@ enum frz_err frz_tail_parse(const void *mem, size_t len, const uint8_t link[FRZ_
 			continue;
 		}
 		/* an older `committed` that power loss brought back leaves no other trace */
-		if (i && h->first_event != h[-1].first_event + h[-1].events) {
-			unusable(t, h->committed, "records at the end of a half are missing");
+		if (h->first_event != next) {
+			unusable(t, h->committed,
+				 i ? "records at the end of a half are missing" :
+				     "its events do not follow on those of the case");
 			hole = true;
 			continue;
 		}
+		next += h->events;
 		unusable(t, h->committed - h->usable,
 			 "records of the tail do not match their checksums");
 		hole = h->usable < h->committed;

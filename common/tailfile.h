@@ -19,7 +19,8 @@
  * - Power loss brings back older content of any pages. So an entry's CRC-32C is bound to the
  *   case, the generation and the entry's place, and what does not fit ends the half: the
  *   reader yields whole groups from the front, never something stale, and nothing of a half
- *   whose first event does not follow on the half before.
+ *   whose first event does not follow on the half or the case before. (On the case it does
+ *   not when part of the half before was destroyed as it went there.)
  * - lost: events that the recorder had to drop while this half was filled; unplaced: those
  *   dropped while it had no half at all.
  */
@@ -108,17 +109,18 @@ struct frz_tail {
 };
 
 /*
- * Parses a whole tail. genesis_link: of the case it lies beside; segments: the SEGMENT
- * blocks which that case has. Whoever reads a case that is still being written
- * must take its copy of the tail before it counts the segments: a half is reused once its
- * segment is in the case.
+ * Parses a whole tail. genesis_link: of the case it lies beside; segments, events: the SEGMENT
+ * blocks which that case has, and what is in them. Whoever reads a case that is still being
+ * written must take its copy of the tail before it counts the segments: a half is reused once
+ * its segment is in the case.
  *
  * FRZ_OK (also when something in the halves is torn: look at unusable), FRZ_E_NOT_FRZ (no
  * tail), FRZ_E_VERSION, FRZ_E_TRUNCATED (shorter than its head says), FRZ_E_LIMIT,
  * FRZ_E_CORRUPT (the head), FRZ_E_FOREIGN (another case's). On error *why is one line.
  */
 enum frz_err frz_tail_parse(const void *mem, size_t len, const uint8_t genesis_link[FRZ_HASH_LEN],
-			    uint64_t segments, struct frz_tail *t, const char **why);
+			    uint64_t segments, uint64_t events, struct frz_tail *t,
+			    const char **why);
 
 /* The head alone, from its page, with the checks that need no case: before a copy is made. */
 enum frz_err frz_tail_parse_head(const void *page, size_t len, struct frz_tail_head *h,

@@ -19,6 +19,7 @@
 #include <signal.h>
 #include <stdint.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -237,6 +238,7 @@ static void *control_thread(void *arg)
 	for (;;) {
 		struct writer_stats s;
 		uint64_t now = now_ns();
+		char text[512], line[520];
 
 		take_signals(c, wait_ms(c, now));
 		if (atomic_load(&c->ending))
@@ -244,6 +246,10 @@ static void *control_thread(void *arg)
 		now = now_ns();
 		writer_stats(c->w, &s);
 		look_at_limits(c, now, &s);
+		if (writer_news(c->w, text, sizeof(text))) {
+			snprintf(line, sizeof(line), "frec: %s", text);
+			control_say(c, line);
+		}
 		if (atomic_load(&c->reason) && !atomic_load(&c->seen))
 			pthread_kill(c->tracer, KICK_SIGNAL);
 		status_flush(c->status);

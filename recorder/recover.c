@@ -7,8 +7,10 @@
  *   its hashes, the recorder's tail is there, and nothing whole follows: a half is reused only
  *   after its segment was on disk, so what is cut is in the tail. Any other damage is not
  *   for us to cut away.
+ * - Nothing of a tail that cannot be read, for whatever reason, is given up here: the error says so.
+ *   What was read and does not hold its checksums is given up, and the case says so.
  */
-#include "recover.h"
+#include "recover_private.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -22,38 +24,15 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "append.h"
-#include "casefile.h"
 #include "genesis.h"
 #include "guardian.h"
 #include "procinfo.h"
-#include "tail.h"
 
 #define LOCK_TRIES   40 /* 50 ms apart: a guardian may outlive its frec by a moment */
 #define CHUNK	     (64u << 10)
-#define SMALL_APPEND (64u << 10) /* a TICK, a RECOVERY, most SEALs */
+#define SMALL_APPEND (64u << 10) /* a TICK, a RECOVERY, a SEAL without its index */
 
-struct recovery {
-	const char *path;
-	int fd;
-	struct frz_case_head head; /* of what is whole */
-	enum frz_err scan; /* how it ended: FRZ_END, FRZ_E_UNSEALED, FRZ_E_TRUNCATED, damage */
-	struct frz_fault fault;
-	uint8_t genesis_link[FRZ_HASH_LEN];
-	char recorded_boot[40], boot[40];
-	uint64_t placed_lost; /* LOST of the segments */
-	uint64_t torn_bytes;
-	uint8_t torn_sha256[FRZ_HASH_LEN];
-	struct append append;
-	struct frz_buf out; /* what will be appended */
-	struct tail tail;
-	bool no_tail;
-	struct frz_tail t;
-	char *err;
-	size_t err_cap;
-};
-
-__attribute__((format(printf, 2, 3))) static int fail(struct recovery *r, const char *fmt, ...)
+int recover_fail(struct recovery *r, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -72,16 +51,19 @@ static int lock_case(struct recovery *r)
 
 	r->fd = open(r->path, O_RDWR | O_CLOEXEC);
 	if (r->fd < 0)
-		return fail(r, "%s: cannot be opened for writing: %s", r->path, strerror(errno));
+		return recover_fail(r, "%s: cannot be opened for writing: %s", r->path,
+				    strerror(errno));
 	if (fstat(r->fd, &st) || !S_ISREG(st.st_mode))
-		return fail(r, "%s: is no regular file", r->path);
+		return recover_fail(r, "%s: is no regular file", r->path);
 	for (int i = 0; flock(r->fd, LOCK_EX | LOCK_NB); i++) {
 		if (errno == ENOLCK || errno == EOPNOTSUPP || errno == ENOSYS || errno == EINVAL)
 			return 0;
 		if (errno != EWOULDBLOCK)
-			return fail(r, "%s: cannot be locked: %s", r->path, strerror(errno));
+			return recover_fail(r, "%s: cannot be locked: %s", r->path,
+					    strerror(errno));
 		if (i == LOCK_TRIES)
-			return fail(r, "%s: is being written; stop that frec first", r->path);
+			return recover_fail(r, "%s: is being written; stop that frec first",
+					    r->path);
 		nanosleep(&pause, NULL);
 	}
 	return 0;
@@ -96,6 +78,45 @@ static void take_text(const struct frz_block *b, enum frz_key key, char *out, si
 		snprintf(out, cap, "%.*s", (int)n, (const char *)p);
 }
 
+static int not_begun(struct recovery *r)
+{
+	return recover_fail(
+		r,
+		"%s: frec ended before the first block was whole: nothing was recorded, and "
+		"there is nothing to finish",
+		r->path);
+}
+
+/* False: no memory. */
+static bool take_block(struct recovery *r, const struct frz_case_item *it)
+{
+	struct append *a = &r->append;
+	const uint8_t *hash;
+	size_t n;
+
+	switch (it->type) {
+	case FRZ_GENESIS:
+		memcpy(r->genesis_link, it->block.link, FRZ_HASH_LEN);
+		take_text(&it->block, FRZ_K_BOOT_ID, r->recorded_boot, sizeof r->recorded_boot);
+		r->last = (struct moment){ it->at.mono_ns, it->at.real_ns };
+		return true;
+	case FRZ_SEGMENT:
+		r->placed_lost += it->segment.lost;
+		r->last = (struct moment){ it->segment.last.mono_ns, it->segment.last.real_ns };
+		a->segments++;
+		a->events += it->segment.events;
+		return append_index(a, it->block.offset, it->segment.events);
+	case FRZ_RECOVERY:
+		r->earlier_segments = a->segments;
+		r->earlier_events = a->events;
+		if (frz_field_bytes(&it->block, FRZ_K_TAIL_SHA256, &hash, &n))
+			memcpy(r->earlier_tail, hash, FRZ_HASH_LEN);
+		return true;
+	default:
+		return true;
+	}
+}
+
 static int scan(struct recovery *r)
 {
 	struct frz_case *c = NULL;
@@ -103,44 +124,35 @@ static int scan(struct recovery *r)
 	int ret = 0;
 
 	r->scan = frz_case_open(r->path, 0, &c, &r->fault);
-	if (r->scan == FRZ_E_IO || r->scan == FRZ_E_NOMEM || !c)
-		return fail(r, "%s: %s", r->path, r->fault.what);
-	while ((r->scan = frz_case_next(c, &it, &r->fault)) == FRZ_OK && !ret) {
-		if (it.type == FRZ_GENESIS) {
-			memcpy(r->genesis_link, it.block.link, FRZ_HASH_LEN);
-			take_text(&it.block, FRZ_K_BOOT_ID, r->recorded_boot,
-				  sizeof r->recorded_boot);
-			r->append.last_mono = it.at.mono_ns;
-		}
-		if (it.type == FRZ_SEGMENT) {
-			r->placed_lost += it.segment.lost;
-			r->append.last_mono = it.segment.last.mono_ns;
-			if (!append_index(&r->append, it.block.offset, it.segment.events))
-				ret = fail(r, "out of memory");
-		}
-	}
+	if (r->scan == FRZ_E_NOT_FRZ)
+		return not_begun(r);
+	if (!c)
+		return recover_fail(r, "%s: %s", r->path, r->fault.what);
+	while ((r->scan = frz_case_next(c, &it, &r->fault)) == FRZ_OK && !ret)
+		if (!take_block(r, &it))
+			ret = recover_fail(r, "out of memory");
 	frz_case_head(c, &r->head);
 	frz_case_close(c);
+	if (!ret && r->head.blocks == 0 && r->scan == FRZ_E_TRUNCATED)
+		ret = not_begun(r);
 	if (!ret && (r->scan == FRZ_E_IO || r->scan == FRZ_E_NOMEM))
-		ret = fail(r, "%s: %s", r->path, r->fault.what);
+		ret = recover_fail(r, "%s: %s", r->path, r->fault.what);
 	if (!ret && r->head.sealed && r->scan != FRZ_END)
-		ret = fail(
+		ret = recover_fail(
 			r,
 			"%s: is sealed, and what stands behind the seal is damaged: block %" PRIu64
 			" at offset %" PRIu64 ": %s; nothing was changed",
 			r->path, r->fault.block, r->fault.offset, r->fault.what);
 	if (!ret && r->head.blocks == 0)
-		ret = fail(
+		ret = recover_fail(
 			r,
 			"%s: there is no whole GENESIS at its start, so there is no case to finish: %s",
 			r->path, r->fault.what);
 	return ret;
 }
 
-/* Hashes the file's bytes from..to into *h; *zeros: all of them are 0; *later: somewhere in
- * them, but not at their start, stands a block that belongs there. Both may be NULL. */
-static int hash_range(struct recovery *r, uint64_t from, uint64_t to, struct frz_sha256 *h,
-		      bool *zeros, bool *later)
+int recover_hash_range(struct recovery *r, uint64_t from, uint64_t to, struct frz_sha256 *h,
+		       bool *zeros, bool *later)
 {
 	static uint8_t buf[CHUNK + 32];
 	uint64_t at = from;
@@ -155,8 +167,8 @@ static int hash_range(struct recovery *r, uint64_t from, uint64_t to, struct frz
 		ssize_t n = pread(r->fd, buf + kept, want, (off_t)at);
 
 		if (n <= 0)
-			return fail(r, "%s: cannot be read at offset %" PRIu64 ": %s", r->path, at,
-				    n ? strerror(errno) : "it became shorter");
+			return recover_fail(r, "%s: cannot be read at offset %" PRIu64 ": %s",
+					    r->path, at, n ? strerror(errno) : "it became shorter");
 		frz_sha256_add(h, buf + kept, (size_t)n);
 		at += (uint64_t)n;
 		n += (ssize_t)kept;
@@ -185,26 +197,63 @@ static bool recorder_lives(const struct recovery *r)
 	       p.start_ticks == r->t.head.start_ticks && p.state != 'Z' && p.state != 'X';
 }
 
+/* A recorder that was stopped while it made its tail had recorded nothing: what it leaves is
+ * empty, or zeros. Also finds out whether the tail can be read at all, as looking at
+ * a page of the map that cannot be would end us. */
+static int look_at_tail(struct recovery *r, bool *unmade)
+{
+	uint8_t buf[4096];
+	uint64_t at = 0;
+	ssize_t n;
+
+	*unmade = r->head.blocks == 1;
+	while ((n = pread(r->tail.fd, buf, sizeof buf, (off_t)at)) > 0) {
+		for (ssize_t i = 0; i < n && *unmade; i++)
+			*unmade = buf[i] == 0;
+		at += (uint64_t)n;
+	}
+	if (n < 0)
+		return recover_fail(r, "%s: cannot be read at offset %" PRIu64 ": %s", r->tail.path,
+				    at, strerror(errno));
+	return 0;
+}
+
 static int read_tail(struct recovery *r)
 {
 	const char *why = NULL;
 	enum frz_err err;
+	bool unmade;
 
 	if (!tail_open(&r->tail, r->path, &r->no_tail, r->err, r->err_cap))
 		return r->no_tail ? 0 : -1;
-	err = frz_tail_parse(r->tail.map, r->tail.size, r->genesis_link, r->head.segments, &r->t,
-			     &why);
+	if (look_at_tail(r, &unmade))
+		return -1;
+	if (unmade) {
+		if (tail_remove(&r->tail))
+			return recover_fail(r, "%s: cannot be removed: %s", r->tail.path,
+					    strerror(errno));
+		tail_close(&r->tail);
+		r->no_tail = true;
+		return 0;
+	}
+	if (r->tail.size < FRZ_TAIL_PAGE)
+		return recover_fail(
+			r, "%s: is no tail file; move it away to finish the case without it",
+			r->tail.path);
+	err = frz_tail_parse(r->tail.map, r->tail.size, r->genesis_link, r->head.segments,
+			     r->head.events, &r->t, &why);
 	if (err == FRZ_E_FOREIGN)
-		return fail(
+		return recover_fail(
 			r,
 			"%s: belongs to another case; move it away to finish this one without it",
 			r->tail.path);
 	if (err)
-		return fail(r, "%s: %s; move it away to finish the case without it", r->tail.path,
-			    why);
+		return recover_fail(r, "%s: %s; move it away to finish the case without it",
+				    r->tail.path, why);
 	if (recorder_lives(r))
-		return fail(r, "%s: is being written by process %" PRIu64 "; stop that first",
-			    r->path, r->t.head.pid);
+		return recover_fail(r,
+				    "%s: is being written by process %" PRIu64 "; stop that first",
+				    r->path, r->t.head.pid);
 	return 0;
 }
 
@@ -212,7 +261,8 @@ static int read_tail(struct recovery *r)
  * when the power went? Then there is a tail beside it, and it is no more than one append. */
 static bool unsynced(const struct recovery *r, bool zeros)
 {
-	return !r->no_tail && (zeros || r->t.npending || r->torn_bytes <= SMALL_APPEND);
+	return !r->no_tail &&
+	       (zeros || r->t.npending || r->torn_bytes <= SMALL_APPEND + r->append.index.len);
 }
 
 /* What is behind the last whole block: may it be cut? */
@@ -225,11 +275,11 @@ static int look_at_end(struct recovery *r)
 	frz_sha256_peek(&h, r->torn_sha256);
 	r->torn_bytes = r->head.file_bytes - r->head.bytes;
 	if (r->torn_bytes) {
-		if (hash_range(r, r->head.bytes, r->head.file_bytes, &h, &zeros, &later))
+		if (recover_hash_range(r, r->head.bytes, r->head.file_bytes, &h, &zeros, &later))
 			return -1;
 		frz_sha256_peek(&h, r->torn_sha256);
 		if (later || (r->scan != FRZ_E_TRUNCATED && !unsynced(r, zeros)))
-			return fail(
+			return recover_fail(
 				r,
 				"%s: block %" PRIu64 " at offset %" PRIu64
 				": %s: that is damage and no torn "
@@ -244,99 +294,19 @@ static int look_at_end(struct recovery *r)
 	return 0;
 }
 
-/* ---- plan ---- */
-
-/* append_sink into r->out. */
-static int collect(void *arg, const struct iovec *iov, int n)
-{
-	struct recovery *r = arg;
-
-	for (int i = 0; i < n; i++) {
-		size_t need = r->out.len + iov[i].iov_len;
-
-		if (need > r->out.cap) {
-			uint8_t *p = realloc(r->out.p, 2 * need);
-
-			if (!p)
-				return -1;
-			r->out.p = p;
-			r->out.cap = 2 * need;
-		}
-		frz_buf_bytes(&r->out, iov[i].iov_base, iov[i].iov_len);
-	}
-	return 0;
-}
-
-static enum frz_err plan_blocks(struct recovery *r, struct recover_result *res)
-{
-	struct append_recovery rec = { .torn_bytes = r->torn_bytes };
-	struct frz_sha256 tail_hash;
-	struct append *a = &r->append;
-	struct moment now = moment_now();
-	enum frz_err err;
-
-	frz_sha256_init(&tail_hash);
-	for (unsigned i = 0; i < r->t.npending; i++) {
-		const struct frz_tail_half *h = &r->t.half[i];
-
-		rec.tail_bytes += h->committed;
-		frz_sha256_add(&tail_hash, h->data, h->committed);
-		if (i < r->t.nhalves)
-			rec.tail_events += h->events;
-	}
-	frz_sha256_peek(&tail_hash, rec.tail_sha256);
-	memcpy(rec.torn_sha256, r->torn_sha256, FRZ_HASH_LEN);
-	res->tail_events = rec.tail_events;
-	/* dropped while there was no half: no segment counts them, so RECOVERY does, once */
-	if (a->lost == r->placed_lost)
-		a->lost += r->t.unplaced;
-
-	err = append_recovery(a, &rec, r->boot, now);
-	for (unsigned i = 0; i < r->t.nhalves && !err; i++)
-		err = append_segment(a, &r->t.half[i], r->t.half[i].lost, r->recorded_boot, NULL);
-	if (!err)
-		err = append_seal(a, "recovered", r->boot, now);
-	return err;
-}
-
-static int plan(struct recovery *r, struct recover_result *res)
-{
-	struct append *a = &r->append;
-	struct frz_buf index = a->index;
-	uint64_t last_mono = a->last_mono, last_segment = a->last_segment;
-	enum frz_err err;
-
-	if (!append_init(a, collect, r, 3, r->t.head.half_bytes))
-		return fail(r, "out of memory");
-	a->index = index;
-	a->last_mono = last_mono;
-	a->last_segment = last_segment;
-	memcpy(a->link, r->head.link, FRZ_HASH_LEN);
-	a->offset = r->head.bytes;
-	a->blocks = r->head.blocks;
-	a->segments = r->head.segments;
-	a->ticks = r->head.ticks;
-	a->events = r->head.events;
-	a->lost = r->head.lost;
-	if (hash_range(r, 0, r->head.bytes, &a->sha, NULL, NULL))
-		return -1;
-	err = plan_blocks(r, res);
-	if (err)
-		return fail(r, "%s: cannot be finished: %s", r->path,
-			    err == FRZ_E_IO ? "out of memory" : frz_strerror(err));
-	res->events = a->events;
-	res->bytes = a->offset;
-	memcpy(res->head, a->link, FRZ_HASH_LEN);
-	return 0;
-}
-
 /* ---- cut and append ---- */
 
-static int no_room(struct recovery *r)
+static int not_written(struct recovery *r)
 {
-	return fail(r,
-		    "%s: no room for the %zu bytes that finish it: %s; make room and run it again",
-		    r->path, r->out.len, strerror(errno));
+	if (errno == ENOSPC || errno == EDQUOT || errno == EFBIG)
+		return recover_fail(
+			r,
+			"%s: no room for the %zu bytes that finish it: %s; make room and run it "
+			"again",
+			r->path, r->out.len, strerror(errno));
+	return recover_fail(
+		r, "%s: the %zu bytes that finish it cannot be written: %s; run it again later",
+		r->path, r->out.len, strerror(errno));
 }
 
 /* Blocks behind the end of the file, not yet part of it: 0 also where that cannot be had. */
@@ -345,7 +315,7 @@ static int ask_for_room(struct recovery *r)
 	if (fallocate(r->fd, FALLOC_FL_KEEP_SIZE, (off_t)r->head.bytes, (off_t)r->out.len) == 0 ||
 	    errno == EOPNOTSUPP || errno == ENOSYS || errno == EINTR)
 		return 0;
-	return no_room(r);
+	return not_written(r);
 }
 
 static int cut(struct recovery *r)
@@ -366,10 +336,10 @@ static int cut(struct recovery *r)
 	memcpy(j.torn_sha256, r->torn_sha256, FRZ_HASH_LEN);
 	frz_tail_put_journal(r->tail.map, &j);
 	if (tail_sync(&r->tail, r->tail.map, FRZ_TAIL_PAGE))
-		return fail(r, "%s: cannot be written: %s", r->tail.path, strerror(errno));
+		return recover_fail(r, "%s: cannot be written: %s", r->tail.path, strerror(errno));
 	if (ftruncate(r->fd, (off_t)r->head.bytes) || fdatasync(r->fd))
-		return fail(r, "%s: cannot be cut to %" PRIu64 " bytes: %s", r->path, r->head.bytes,
-			    strerror(errno));
+		return recover_fail(r, "%s: cannot be cut to %" PRIu64 " bytes: %s", r->path,
+				    r->head.bytes, strerror(errno));
 	return 0;
 }
 
@@ -377,21 +347,26 @@ static int append_all(struct recovery *r)
 {
 	size_t done = 0;
 
-	while (done < r->out.len) {
-		ssize_t n = pwrite(r->fd, r->out.p + done, r->out.len - done,
-				   (off_t)(r->head.bytes + done));
+	for (size_t i = 0; i < r->nblocks; i++) {
+		while (done < r->end[i]) {
+			ssize_t n = pwrite(r->fd, r->out.p + done, r->end[i] - done,
+					   (off_t)(r->head.bytes + done));
 
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			break;
-		done += (size_t)n;
+			if (n < 0 && errno == EINTR)
+				continue;
+			if (n < 0)
+				goto fail;
+			done += (size_t)n;
+		}
+		if (fdatasync(r->fd))
+			goto fail;
 	}
-	if (done == r->out.len && fdatasync(r->fd) == 0)
-		return 0;
-	no_room(r);
+	return 0;
+fail:
+	not_written(r);
 	if (ftruncate(r->fd, (off_t)r->head.bytes))
-		return fail(r, "%s: cannot be written, nor cut back: %s", r->path, strerror(errno));
+		return recover_fail(r, "%s: cannot be written, nor cut back: %s", r->path,
+				    strerror(errno));
 	return -1;
 }
 
@@ -402,14 +377,14 @@ static int finish(struct recovery *r, struct recover_result *res)
 		res->events = r->head.events;
 		res->bytes = r->head.bytes;
 		memcpy(res->head, r->head.seal_link, FRZ_HASH_LEN);
-		if (r->t.npending)
-			return fail(r,
-				    "%s: the case is sealed, and yet there are %" PRIu64
-				    " events here that it "
-				    "lacks; it is left where it is",
-				    r->tail.path, r->t.half[0].events);
+		if (r->t.npending && !recover_told_already(r))
+			return recover_fail(r,
+					    "%s: the case is sealed, and yet there are %" PRIu64
+					    " events here that it "
+					    "lacks; it is left where it is",
+					    r->tail.path, r->t.half[0].events);
 	} else {
-		if (look_at_end(r) || plan(r, res) || ask_for_room(r) || cut(r) ||
+		if (look_at_end(r) || recover_plan(r, res) || ask_for_room(r) || cut(r) ||
 		    ask_for_room(r) || append_all(r))
 			return -1;
 		res->torn_bytes = r->torn_bytes;
@@ -421,8 +396,8 @@ static int finish(struct recovery *r, struct recover_result *res)
 		res->masks_restored =
 			guardian_restore((void *)(r->tail.map + FRZ_TAIL_PAGE)).restored;
 	if (r->tail.map && tail_remove(&r->tail))
-		return fail(r, "%s: the case is whole, but this cannot be removed: %s",
-			    r->tail.path, strerror(errno));
+		return recover_fail(r, "%s: the case is whole, but this cannot be removed: %s",
+				    r->tail.path, strerror(errno));
 	return 0;
 }
 
@@ -437,11 +412,11 @@ int recover_case(const char *path, struct recover_result *res, char *err, size_t
 	memset(res, 0, sizeof *res);
 	tail_signals_block(&old);
 	if (!genesis_boot_id(r.boot))
-		fail(&r, "/proc/sys/kernel/random/boot_id: %s", strerror(errno));
+		recover_fail(&r, "/proc/sys/kernel/random/boot_id: %s", strerror(errno));
 	else if (!lock_case(&r) && !scan(&r) && !read_tail(&r))
 		ret = finish(&r, res);
 	if (r.fd >= 0 && close(r.fd) && ret == 0)
-		ret = fail(&r, "%s: cannot be closed: %s", path, strerror(errno));
+		ret = recover_fail(&r, "%s: cannot be closed: %s", path, strerror(errno));
 	tail_close(&r.tail);
 	append_release(&r.append);
 	free(r.out.p);

@@ -2,10 +2,12 @@
  * recover.h - finishes a case whose recorder was killed.
  *
  *   scan      the strict reader goes through the case; what ends torn is what will be cut
- *   plan      RECOVERY, a SEGMENT for each half of the tail that the case lacks, SEAL: all of
- *             it made in memory, so that its size is known
+ *   plan      RECOVERY, a SEGMENT for each half of the tail that the case lacks, one that tells
+ *             (coverage) if something of the tail could not be had, SEAL: all of it made in
+ *             memory, so that its size is known
  *   cut       what is cut is first written down in the tail (its length and hash), then cut
- *   append    room is asked for, then everything goes out with one write
+ *   append    room is asked for, then block by block is written and synced: so what is torn is
+ *             never more than one block
  *   tidy      masks of threads that a killed guardian left pinned are put back, the tail goes
  *
  * Stopped at any point, the next run finds a case and a tail that it can go on from.

@@ -221,7 +221,7 @@ static int run(struct session *s, char **argv)
 	char file[4400];
 	uint8_t head[FRZ_HASH_LEN];
 	const char *reason;
-	int status, code = 0;
+	int status, sealed, code = 0;
 	void *area;
 	size_t area_len;
 
@@ -283,23 +283,25 @@ static int run(struct session *s, char **argv)
 		s->placement = NULL;
 	}
 	capture_hashes(s->capture, true);
-	if (o->command && engine_launch_failure(s->engine, s->err, sizeof(s->err)))
+	if (o->command && engine_launch_failure(s->engine, s->err, sizeof(s->err))) {
+		complain(s->err);
 		code = 1;
-	if (writer_seal(s->writer, reason, head) < 0) {
-		snprintf(s->err, sizeof(s->err), "%s", writer_failed(s->writer));
-		return -1;
 	}
+	sealed = writer_seal(s->writer, reason, head);
 	control_end(s->control);
 	s->control = NULL;
-	report(s, reason, head);
+	if (sealed >= 0)
+		report(s, reason, head);
+	if (sealed) {
+		complain(writer_failed(s->writer));
+		code = 1;
+	}
 	if (engine_must_keep(s->engine)) {
 		if (!o->quiet)
 			fprintf(stderr, "frec: the case is closed; frec stays until the command ends, "
 			        "for its seccomp filter needs a tracer (--no-seccomp does without)\n");
 		engine_keep(s->engine);
 	}
-	if (code)
-		complain(s->err);
 	status = engine_launch_status(s->engine);
 	if (o->command && status != -1 && !code) {
 		release(s);

@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
 #include <linux/fs.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -50,6 +51,31 @@ void tail_signals_restore(const sigset_t *old)
 	pthread_sigmask(SIG_SETMASK, old, NULL);
 }
 
+static bool begin(struct tail *t, const char *case_path, char *err, size_t cap)
+{
+	char *folder;
+
+	*t = TAIL_NONE;
+	t->path = tail_path(case_path);
+	folder = t->path ? strdup(t->path) : NULL;
+	if (!folder) {
+		snprintf(err, cap, "out of memory");
+		return false;
+	}
+	t->dir = open(dirname(folder), O_PATH | O_DIRECTORY | O_CLOEXEC);
+	free(folder);
+	if (t->dir < 0)
+		snprintf(err, cap, "%s: its folder cannot be opened: %s", t->path, strerror(errno));
+	return t->dir >= 0;
+}
+
+static const char *name_in_folder(const struct tail *t)
+{
+	const char *slash = strrchr(t->path, '/');
+
+	return slash ? slash + 1 : t->path;
+}
+
 static bool map(struct tail *t, char *err, size_t cap)
 {
 	void *p = mmap(NULL, t->size, PROT_READ | PROT_WRITE, MAP_SHARED, t->fd, 0);
@@ -69,14 +95,10 @@ bool tail_create(struct tail *t, const char *case_path, const struct frz_tail_he
 	sigset_t old;
 	int flags, e;
 
-	*t = TAIL_NONE;
+	if (!begin(t, case_path, err, cap))
+		goto fail;
 	t->size = frz_tail_size(h);
-	t->path = tail_path(case_path);
-	if (!t->path) {
-		snprintf(err, cap, "out of memory");
-		return false;
-	}
-	t->fd = open(t->path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	t->fd = openat(t->dir, name_in_folder(t), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (t->fd < 0) {
 		if (errno == EEXIST)
 			snprintf(err, cap,
@@ -105,7 +127,7 @@ bool tail_create(struct tail *t, const char *case_path, const struct frz_tail_he
 	frz_tail_put_head(t->map, h);
 	return true;
 fail_unlink:
-	unlink(t->path);
+	tail_remove(t);
 fail:
 	tail_close(t);
 	return false;
@@ -115,14 +137,10 @@ bool tail_open(struct tail *t, const char *case_path, bool *absent, char *err, s
 {
 	struct stat st;
 
-	*t = TAIL_NONE;
 	*absent = false;
-	t->path = tail_path(case_path);
-	if (!t->path) {
-		snprintf(err, cap, "out of memory");
-		return false;
-	}
-	t->fd = open(t->path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	if (!begin(t, case_path, err, cap))
+		goto fail;
+	t->fd = openat(t->dir, name_in_folder(t), O_RDWR | O_CLOEXEC | O_NOFOLLOW);
 	if (t->fd < 0 && errno == ENOENT) {
 		*absent = true;
 		goto fail;
@@ -131,12 +149,12 @@ bool tail_open(struct tail *t, const char *case_path, bool *absent, char *err, s
 		snprintf(err, cap, "%s: cannot be opened: %s", t->path, strerror(errno));
 		goto fail;
 	}
-	if (!S_ISREG(st.st_mode) || st.st_size < FRZ_TAIL_PAGE) {
+	if (!S_ISREG(st.st_mode)) {
 		snprintf(err, cap, "%s: is no tail file", t->path);
 		goto fail;
 	}
 	t->size = (size_t)st.st_size;
-	if (map(t, err, cap))
+	if (t->size == 0 || map(t, err, cap))
 		return true;
 fail:
 	tail_close(t);
@@ -150,6 +168,8 @@ void tail_close(struct tail *t)
 		munmap(t->map, t->size);
 	if (t->fd >= 0)
 		close(t->fd);
+	if (t->dir >= 0)
+		close(t->dir);
 	free(t->path);
 	*t = TAIL_NONE;
 }
@@ -162,7 +182,7 @@ int tail_sync(const struct tail *t, uint8_t *from, size_t len)
 	return msync(from - over, len + over, MS_SYNC);
 }
 
-int tail_remove(struct tail *t) { return unlink(t->path); }
+int tail_remove(struct tail *t) { return unlinkat(t->dir, name_in_folder(t), 0); }
 
 uint8_t *tail_half_page(const struct tail *t, const struct frz_tail_head *h, unsigned half)
 {

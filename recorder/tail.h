@@ -17,9 +17,10 @@ struct tail {
 	uint8_t *map; /* MAP_SHARED, `size` bytes */
 	size_t size;
 	char *path;
+	int dir; /* O_PATH: of its folder, which may be moved */
 };
 
-#define TAIL_NONE ((struct tail){ .fd = -1 })
+#define TAIL_NONE ((struct tail){ .fd = -1, .dir = -1 })
 
 /* CASE.frz.tail for CASE.frz; allocated. NULL: no memory. */
 char *tail_path(const char *case_path);
@@ -28,7 +29,8 @@ char *tail_path(const char *case_path);
  * map cannot run out of space, maps it and writes the head. False with a line in err. */
 bool tail_create(struct tail *t, const char *case_path, const struct frz_tail_head *h, char *err,
 		 size_t err_cap);
-/* Maps an existing one; *absent is set, and no line written, when there is none. */
+/* Maps an existing one, of whatever length (0: map is NULL); *absent is set, and no line
+ * written, when there is none. */
 bool tail_open(struct tail *t, const char *case_path, bool *absent, char *err, size_t err_cap);
 void tail_close(struct tail *t);
 /* `len` bytes from `from` in the map onto the medium, and wait: 0, or -1 with errno. */

@@ -31,6 +31,38 @@ void writer_fail(struct writer *w, bool of_case, const char *fmt, ...)
 	pthread_mutex_unlock(&w->mutex);
 }
 
+void writer_tell(struct writer *w, const char *fmt, ...)
+{
+	va_list ap;
+
+	pthread_mutex_lock(&w->mutex);
+	va_start(ap, fmt);
+	vsnprintf(w->news, sizeof w->news, fmt, ap);
+	va_end(ap);
+	pthread_mutex_unlock(&w->mutex);
+}
+
+bool writer_news(struct writer *w, char *line, size_t cap)
+{
+	uint64_t since = atomic_load(&w->at_work_ns);
+	bool any;
+
+	if (since && since != w->told_work_ns &&
+	    now_ns() - since > w->o.stall_ms * UINT64_C(1000000)) {
+		w->told_work_ns = since;
+		writer_tell(w,
+			    "%s: its medium has not taken a write for %u ms; events that find no "
+			    "room in %s are dropped and counted",
+			    w->path, w->o.stall_ms, w->tail.path);
+	}
+	pthread_mutex_lock(&w->mutex);
+	any = w->news[0] != '\0';
+	snprintf(line, cap, "%s", w->news);
+	w->news[0] = '\0';
+	pthread_mutex_unlock(&w->mutex);
+	return any;
+}
+
 const char *writer_failed(const struct writer *w)
 {
 	return atomic_load_explicit(&w->failed, memory_order_acquire);
@@ -59,11 +91,10 @@ static void open_half(struct writer *w, int i)
 	h->opened = moment_now();
 	w->cur = i;
 	w->data = h->data;
-	w->committed = committed_of(h);
 	w->at = w->group_at = 0;
 	w->seed = frz_tail_seed(w->head.genesis_link, h->generation);
 	/* it was emptied when it became free: whoever stops us here leaves an empty half */
-	frz_put64(h->page + FRZ_TAIL_P_LOST, 0);
+	half_set_lost(h, 0);
 	frz_tail_put_half(h->page, w->head.genesis_link, h->generation, h->first_event,
 			  h->opened.mono, h->opened.real);
 	atomic_signal_fence(memory_order_seq_cst);
@@ -83,7 +114,7 @@ static int free_half(const struct writer *w)
 static void publish(struct writer *w)
 {
 	frz_tail_mark_last(w->data, w->last_at);
-	atomic_store_explicit(w->committed, htole64(w->at), memory_order_release);
+	half_commit(&w->half[w->cur], w->at);
 	w->next_event += w->group_events;
 	atomic_store_explicit(&w->events, w->next_event - 1, memory_order_relaxed);
 	w->group_at = w->at;
@@ -99,12 +130,9 @@ static void put(struct writer *w, const uint8_t *rec, size_t len, uint64_t mono_
 
 static void count_lost(struct writer *w, uint64_t n)
 {
-	uint8_t *p;
-
 	atomic_fetch_add(&w->lost, n);
 	if (w->cur >= 0) {
-		p = w->half[w->cur].page + FRZ_TAIL_P_LOST;
-		frz_put64(p, frz_get64(p) + n);
+		half_set_lost(&w->half[w->cur], w->half[w->cur].lost + n);
 	} else {
 		w->unplaced += n;
 		frz_put64(w->tail.map + FRZ_TAIL_H_UNPLACED, w->unplaced);
@@ -114,7 +142,6 @@ static void count_lost(struct writer *w, uint64_t n)
 /* The first thing in a half after records were dropped. */
 static void put_gap(struct writer *w)
 {
-	uint8_t *lost = w->half[w->cur].page + FRZ_TAIL_P_LOST;
 	uint8_t body_mem[GAP_BYTES], rec_mem[GAP_BYTES];
 	struct frz_buf body = { .p = body_mem, .cap = sizeof body_mem };
 	struct frz_buf rec = { .p = rec_mem, .cap = sizeof rec_mem };
@@ -124,7 +151,7 @@ static void put_gap(struct writer *w)
 	frz_enc_record(&rec, FRZ_R_GAP, &body);
 	put(w, rec.p, rec.len, w->drop_last, w->drop_last - w->drop_first);
 	publish(w);
-	frz_put64(lost, frz_get64(lost) + w->unplaced);
+	half_set_lost(&w->half[w->cur], w->half[w->cur].lost + w->unplaced);
 	w->unplaced = 0;
 	frz_put64(w->tail.map + FRZ_TAIL_H_UNPLACED, 0);
 }
@@ -269,7 +296,7 @@ void writer_flush(struct writer *w)
 	if (w->dropping && !atomic_load(&w->case_failed))
 		next_half(w, NEVER);
 	pthread_mutex_lock(&w->mutex);
-	if (w->cur >= 0 && (half_committed(&w->half[w->cur]) || half_lost(&w->half[w->cur])))
+	if (w->cur >= 0 && !half_empty(&w->half[w->cur]))
 		writer_close_half(w, false);
 	pthread_mutex_unlock(&w->mutex);
 	unlock_busy(w);

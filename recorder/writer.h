@@ -91,10 +91,14 @@ bool writer_full(const struct writer *w);			   /* any thread */
 /* NULL, or one line naming the file and the reason; stays set. Any thread. */
 const char *writer_failed(const struct writer *w);
 
-/* Flushes, seals with the reason, removes the tail. head gets the SEAL's link. 0, or -1
- * with writer_failed() set and the tail kept, unless it was the tail that failed: then the
- * case is sealed with what it got. w is released by writer_free in any case; without a
- * seal before it the case stays unfinished, for recovery. */
+/* What is no failure and yet must be said at once: true and one line, once each. To be asked
+ * every now and then, by one thread. */
+bool writer_news(struct writer *w, char *line, size_t cap);
+
+/* Flushes, seals with the reason, removes the tail. 0: head is the SEAL's link. Above 0: it is,
+ * but the tail had failed and the case has what it got, or the case is no longer where it was.
+ * Below 0: not sealed, the tail is kept. writer_failed() is set unless 0. w is released by
+ * writer_free in any case; without a seal before it the case stays unfinished, for recovery. */
 int writer_seal(struct writer *w, const char *reason, uint8_t head[FRZ_HASH_LEN]);
 void writer_free(struct writer *w);
 

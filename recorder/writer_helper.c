@@ -10,9 +10,18 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define RETRY_NS 1000000u /* the helper found the tracer within a group */
+#define RETRY_NS 1000000u    /* the helper found the tracer within a group */
+#define LOOK_NS	 1000000000u /* between two looks whether the files are still there */
 
 /* ---- the case file ---- */
+
+/* What did not reach the medium goes again: the tail still has it, and should a later sync succeed,
+ * that would not make it good. When this fails too, the file ends torn, and recovery cuts it. */
+static void cut_back(struct writer *w)
+{
+	if (ftruncate(w->fd, (off_t)w->synced_bytes) == 0)
+		fdatasync(w->fd);
+}
 
 int writer_sink(void *arg, const struct iovec *iov, int n)
 {
@@ -20,6 +29,7 @@ int writer_sink(void *arg, const struct iovec *iov, int n)
 	struct iovec left[2];
 	int i = 0;
 
+	atomic_store(&w->at_work_ns, now_ns());
 	memcpy(left, iov, (size_t)n * sizeof *iov);
 	while (i < n) {
 		ssize_t done = writev(w->fd, left + i, n - i);
@@ -29,9 +39,7 @@ int writer_sink(void *arg, const struct iovec *iov, int n)
 		if (done < 0) {
 			int e = errno;
 
-			/* should this fail too, the file ends torn, and recovery cuts it */
-			if (ftruncate(w->fd, (off_t)w->append.offset) == 0)
-				fdatasync(w->fd);
+			cut_back(w);
 			errno = e;
 			return -1;
 		}
@@ -45,6 +53,16 @@ int writer_sink(void *arg, const struct iovec *iov, int n)
 	return 0;
 }
 
+static int sync_file(struct writer *w, int fd)
+{
+	int ret;
+
+	atomic_store(&w->at_work_ns, now_ns());
+	ret = fdatasync(fd);
+	atomic_store(&w->at_work_ns, 0);
+	return ret;
+}
+
 static bool deleted(int fd)
 {
 	struct stat st;
@@ -52,11 +70,41 @@ static bool deleted(int fd)
 	return fstat(fd, &st) == 0 && st.st_nlink == 0;
 }
 
+static bool has_its_name(const struct writer *w)
+{
+	struct stat file, named;
+
+	return fstat(w->fd, &file) == 0 && stat(w->path, &named) == 0 &&
+	       file.st_dev == named.st_dev && file.st_ino == named.st_ino;
+}
+
+void writer_look(struct writer *w)
+{
+	bool named = has_its_name(w);
+
+	if (deleted(w->fd))
+		writer_fail(w, true, "%s: was deleted while it was written", w->path);
+	else if (deleted(w->tail.fd))
+		writer_fail(w, false,
+			    "%s: was deleted while it was needed; the case is sealed with what it "
+			    "got",
+			    w->tail.path);
+	else if (!named && !w->moved)
+		writer_tell(
+			w,
+			"%s: has no longer that name: it or its folder was moved, or its medium "
+			"was unmounted; recording goes on",
+			w->path);
+	w->moved = !named;
+	w->last_look_ns = now_ns();
+}
+
 bool writer_appended(struct writer *w, enum frz_err err)
 {
 	int e = errno;
 
 	if (err != FRZ_OK) {
+		atomic_store(&w->at_work_ns, 0);
 		writer_fail(w, true,
 			    "%s: cannot be written: %s; what is committed is kept in %s: make room "
 			    "or bring the medium back, then run frec --recover %s",
@@ -64,22 +112,19 @@ bool writer_appended(struct writer *w, enum frz_err err)
 			    w->tail.path, w->path);
 		return false;
 	}
-	if (fdatasync(w->fd)) {
+	if (sync_file(w, w->fd)) {
+		e = errno;
+		cut_back(w);
 		writer_fail(w, true,
 			    "%s: cannot be written to its medium: %s; what is committed is kept in "
-			    "%s",
-			    w->path, strerror(errno), w->tail.path);
+			    "%s: run frec --recover %s when it can be written again",
+			    w->path, strerror(e), w->tail.path, w->path);
 		return false;
 	}
-	if (deleted(w->fd)) {
-		writer_fail(w, true, "%s: was deleted while it was written", w->path);
+	w->synced_bytes = w->append.offset;
+	writer_look(w);
+	if (atomic_load(&w->case_failed))
 		return false;
-	}
-	if (deleted(w->tail.fd))
-		writer_fail(w, false,
-			    "%s: was deleted while it was needed; the case is sealed with what it "
-			    "got",
-			    w->tail.path);
 	w->last_append_ns = now_ns();
 	atomic_store(&w->file_bytes, w->append.offset);
 	atomic_store(&w->blocks, w->append.blocks);
@@ -102,7 +147,7 @@ static bool append_half(struct writer *w, struct half *h)
 		.data = h->data,
 		.seed = frz_tail_seed(w->head.genesis_link, h->generation),
 	};
-	uint64_t before = w->append.offset, lost = half_lost(h);
+	uint64_t before = w->append.offset, lost = h->lost;
 
 	frz_tail_check(&src);
 	if (src.usable < src.committed) {
@@ -141,7 +186,7 @@ static void work_on(struct writer *w, struct half *h)
 	good = append_half(w, h);
 	pthread_mutex_lock(&w->mutex);
 	if (good) {
-		atomic_store_explicit(committed_of(h), 0, memory_order_release);
+		half_commit(h, 0);
 		h->state = HALF_FREE;
 		pthread_cond_signal(&w->to_tracer);
 	}
@@ -157,8 +202,7 @@ static uint64_t tick(struct writer *w, uint64_t now)
 		if (now < w->last_append_ns + w->tick_ns + 100 * RETRY_NS)
 			return now + RETRY_NS;
 	} else {
-		bool take = w->cur >= 0 &&
-			    (half_committed(&w->half[w->cur]) || half_lost(&w->half[w->cur]));
+		bool take = w->cur >= 0 && !half_empty(&w->half[w->cur]);
 
 		if (take)
 			writer_close_half(w, false);
@@ -188,7 +232,7 @@ static void sync_tail(struct writer *w)
 	if (!dirty)
 		return;
 	pthread_mutex_unlock(&w->mutex);
-	if (fdatasync(w->tail.fd))
+	if (sync_file(w, w->tail.fd))
 		writer_fail(w, false, "%s: cannot be written to its medium: %s", w->tail.path,
 			    strerror(errno));
 	pthread_mutex_lock(&w->mutex);
@@ -225,7 +269,13 @@ static void *helper_main(void *arg)
 			look = tick(w, now);
 			continue;
 		}
-		wake = due;
+		if (now >= w->last_look_ns + LOOK_NS) {
+			pthread_mutex_unlock(&w->mutex);
+			writer_look(w);
+			pthread_mutex_lock(&w->mutex);
+			continue;
+		}
+		wake = due < w->last_look_ns + LOOK_NS ? due : w->last_look_ns + LOOK_NS;
 		if (w->o.sync == WRITER_SYNC_SECONDS) {
 			if (now >= w->last_sync_ns + sync_ns) {
 				w->last_sync_ns = now;

@@ -92,15 +92,12 @@ static bool create_case(struct writer *w, char *err, size_t cap)
 	return true;
 }
 
-static bool write_genesis(struct writer *w, const struct writer_genesis *g, char *err, size_t cap)
+static bool collect_genesis(struct writer *w, const struct writer_genesis *g,
+			    struct genesis_host *host, char *err, size_t cap)
 {
-	struct genesis_host host;
-	sigset_t old;
-	enum frz_err e;
-	bool good;
-
-	if (!genesis_collect(&host, err, cap))
+	if (!genesis_collect(host, err, cap))
 		return false;
+	memcpy(w->boot_id, host->boot_id, sizeof w->boot_id);
 	if (g->case_id_hex ? !genesis_parse_id(g->case_id_hex, w->head.case_id) :
 			     !genesis_random_id(w->head.case_id)) {
 		snprintf(err, cap, "%s: no case id: %s",
@@ -108,9 +105,18 @@ static bool write_genesis(struct writer *w, const struct writer_genesis *g, char
 			 g->case_id_hex ? "32 hex digits are needed" : strerror(errno));
 		return false;
 	}
-	memcpy(w->boot_id, host.boot_id, sizeof w->boot_id);
+	return true;
+}
+
+static bool write_genesis(struct writer *w, const struct writer_genesis *g,
+			  const struct genesis_host *host, char *err, size_t cap)
+{
+	sigset_t old;
+	enum frz_err e;
+	bool good;
+
 	tail_signals_block(&old);
-	e = append_genesis(&w->append, &host, g, w->head.case_id, w->o.tick_seconds, moment_now());
+	e = append_genesis(&w->append, host, g, w->head.case_id, w->o.tick_seconds, moment_now());
 	good = !e && fdatasync(w->fd) == 0;
 	if (!good)
 		snprintf(err, cap, "%s: cannot be written: %s", w->path,
@@ -153,14 +159,15 @@ struct writer *writer_open(const char *path, const struct writer_genesis *g,
 			   const struct writer_options *o, char *err, size_t err_cap)
 {
 	struct writer *w = writer_new(path, o);
+	struct genesis_host host;
 
 	if (!w) {
 		snprintf(err, err_cap, "out of memory");
 		return NULL;
 	}
-	if (!create_case(w, err, err_cap))
+	if (!collect_genesis(w, g, &host, err, err_cap) || !create_case(w, err, err_cap))
 		goto fail;
-	if (!write_genesis(w, g, err, err_cap) || !create_tail(w, err, err_cap))
+	if (!write_genesis(w, g, &host, err, err_cap) || !create_tail(w, err, err_cap))
 		goto fail_unlink;
 	if (!writer_appended(w, FRZ_OK)) {
 		snprintf(err, err_cap, "%s", writer_failed(w));
@@ -201,10 +208,16 @@ int writer_seal(struct writer *w, const char *reason, uint8_t head[FRZ_HASH_LEN]
 	if (tail_remove(&w->tail) && errno != ENOENT)
 		writer_fail(w, false, "%s: cannot be removed: %s; the case is sealed without it",
 			    w->tail.path, strerror(errno));
+	if (w->moved)
+		writer_fail(w, false,
+			    "%s: is sealed, but has no longer that name: it or its folder was moved, "
+			    "or its medium was unmounted",
+			    w->path);
 	if (close(w->fd))
-		writer_fail(w, true, "%s: cannot be closed: %s", w->path, strerror(errno));
+		writer_fail(w, false, "%s: is sealed, but cannot be closed: %s", w->path,
+			    strerror(errno));
 	w->fd = -1;
-	return writer_failed(w) ? -1 : 0;
+	return writer_failed(w) != NULL;
 }
 
 void writer_free(struct writer *w)

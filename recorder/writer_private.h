@@ -14,6 +14,8 @@
  * - Two ways to fail. The case cannot be written: nothing more is appended, the tail stays.
  *   The tail cannot be trusted any more (SIGBUS, a failed sync, deleted): no more records
  *   are taken, but what is in memory still goes into the case, which is then sealed.
+ * - The tail is written and never believed: what was committed and lost stands in the halves
+ *   here, and its records are checked as they go into the case.
  */
 #ifndef FREC_WRITER_PRIVATE_H
 #define FREC_WRITER_PRIVATE_H
@@ -37,6 +39,8 @@ enum half_state { HALF_FREE, HALF_CURRENT, HALF_READY };
 struct half {
 	enum half_state state;
 	uint8_t *page, *data;
+	_Atomic uint64_t committed; /* bytes; in the tail too */
+	uint64_t lost;		    /* events; in the tail too. Under busy; READY: the helper's */
 	uint64_t generation, first_event, events;
 	struct moment opened, closed;
 };
@@ -46,7 +50,6 @@ struct writer {
 	atomic_int busy;
 	int cur; /* current half; -1 none */
 	uint8_t *data;
-	_Atomic uint64_t *committed; /* of the current half, in the tail */
 	size_t at, group_at, last_at;
 	uint32_t seed;
 	bool in_group, dropping;
@@ -65,8 +68,14 @@ struct writer {
 
 	/* the helper's, and of whoever seals after it ended */
 	struct append append;
-	uint64_t last_append_ns, last_sync_ns, synced[FRZ_TAIL_HALVES][2];
+	uint64_t synced_bytes; /* of the case: so much of it is on its medium */
+	uint64_t last_append_ns, last_sync_ns, last_look_ns, synced[FRZ_TAIL_HALVES][2];
+	bool moved;				/* and that was told */
 	_Atomic uint64_t packed_in, packed_out; /* bytes of the last half and its frame */
+	_Atomic uint64_t at_work_ns;		/* since when it is at one append; 0: at none */
+
+	uint64_t told_work_ns; /* which of them was told; writer_news()'s own */
+	char news[512];	       /* not asked for yet; under the mutex */
 
 	pthread_t helper;
 	bool helper_runs;
@@ -93,19 +102,26 @@ static inline struct timespec timespec_of(uint64_t ns)
 	return (struct timespec){ (time_t)(ns / 1000000000u), (long)(ns % 1000000000u) };
 }
 
-static inline _Atomic uint64_t *committed_of(const struct half *h)
+/* What is in the half up to here is part of the evidence. */
+static inline void half_commit(struct half *h, uint64_t bytes)
 {
-	return (_Atomic uint64_t *)(void *)(h->page + FRZ_TAIL_P_COMMITTED);
+	_Atomic uint64_t *in_tail = (void *)(h->page + FRZ_TAIL_P_COMMITTED);
+
+	atomic_store_explicit(in_tail, htole64(bytes), memory_order_release);
+	atomic_store_explicit(&h->committed, bytes, memory_order_relaxed);
 }
 
 static inline uint64_t half_committed(const struct half *h)
 {
-	return le64toh(atomic_load_explicit(committed_of(h), memory_order_relaxed));
+	return atomic_load_explicit(&h->committed, memory_order_relaxed);
 }
 
-static inline uint64_t half_lost(const struct half *h)
+static inline bool half_empty(const struct half *h) { return !half_committed(h) && !h->lost; }
+
+static inline void half_set_lost(struct half *h, uint64_t events)
 {
-	return frz_get64(h->page + FRZ_TAIL_P_LOST);
+	h->lost = events;
+	frz_put64(h->page + FRZ_TAIL_P_LOST, events);
 }
 
 static inline void lock_busy(struct writer *w)
@@ -124,6 +140,8 @@ static inline void unlock_busy(struct writer *w)
 /* The first failure wins. of_case: the case cannot be written; else it is the tail. */
 void writer_fail(struct writer *w, bool of_case, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
+/* For writer_news(). */
+void writer_tell(struct writer *w, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* The current half becomes READY. With busy and mutex held. full: its last record was the
  * moment before; else it ends now. */
 void writer_close_half(struct writer *w, bool full);
@@ -136,6 +154,8 @@ void writer_flush(struct writer *w);
 int writer_sink(void *arg, const struct iovec *iov, int n);
 /* err: of an append. True when it is FRZ_OK and the block is on disk; else the writer failed. */
 bool writer_appended(struct writer *w, enum frz_err err);
+/* Whether case and tail are still there, under their names: fails, or tells. */
+void writer_look(struct writer *w);
 bool writer_start_helper(struct writer *w); /* false with errno */
 /* Ends it after all READY halves were appended. */
 void writer_stop_helper(struct writer *w);

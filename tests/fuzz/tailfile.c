@@ -60,7 +60,7 @@ static void parse(const uint8_t *mem, size_t len, const uint8_t *link, uint64_t 
 	struct frz_tail t;
 	const char *why = NULL;
 
-	if (frz_tail_parse(mem, len, link, segments, &t, &why) != FRZ_OK) {
+	if (frz_tail_parse(mem, len, link, segments, 0, &t, &why) != FRZ_OK) {
 		if (!why || !*why)
 			abort();
 		return;

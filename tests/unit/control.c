@@ -27,7 +27,7 @@
 
 static _Atomic uint64_t fake_events;
 static atomic_bool fake_full;
-static const char *_Atomic fake_failure;
+static const char *_Atomic fake_failure, *_Atomic fake_news;
 
 void writer_stats(const struct writer *w, struct writer_stats *s)
 {
@@ -45,6 +45,16 @@ const char *writer_failed(const struct writer *w)
 {
 	(void)w;
 	return fake_failure;
+}
+
+bool writer_news(struct writer *w, char *line, size_t cap)
+{
+	const char *news = atomic_exchange(&fake_news, NULL);
+
+	(void)w;
+	if (news)
+		snprintf(line, cap, "%s", news);
+	return news != NULL;
 }
 
 /* ---- scenes -------------------------------------------------------------------------------- */
@@ -577,6 +587,24 @@ static void status_to_pipe(char *out)
 	snprintf(out, 100, "%zd", read(fds[0], out, 100));
 }
 
+static void news_said(char *out)
+{
+	struct frec_options o = { .duration_ns = 300000000, .quiet = true };
+	struct control *c;
+	int fds[2];
+	ssize_t n;
+
+	if (pipe2(fds, O_NONBLOCK))
+		_exit(8);
+	dup2(fds[1], 2);
+	fake_news = "c.frz: a slow medium";
+	c = begin(&o, false);
+	wait_for_reason(c);
+	control_end(c);
+	n = read(fds[0], out, 100);
+	out[n < 0 ? 0 : n] = '\0';
+}
+
 static unsigned count(const char *s, const char *what)
 {
 	unsigned n = 0;
@@ -668,6 +696,7 @@ int main(void)
 	is_scene(max_events, "max-events", "--max-events");
 	is_scene(max_size, "max-size", "--max-size");
 	is_scene(write_failed, "write failed", "a failed write");
+	is_scene(news_said, "frec: c.frz: a slow medium\n", "what the writer tells is said once");
 	is_scene(first_reason, "max-events", "the first reason stays");
 	is_scene(child_mask, "same", "the launched command's signals");
 	test_wake_ups();

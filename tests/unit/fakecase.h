@@ -147,6 +147,7 @@ struct fake_seen {
 	uint64_t events, first, last; /* by the return values */
 	uint64_t breaks;	      /* places where they do not go on by one */
 	uint64_t gaps, gap_lost;      /* GAP records */
+	uint64_t not_had;	      /* bytes of the tail, by COVERAGE records */
 	uint64_t recovered, torn_bytes, tail_events, recoveries;
 	struct frz_case_head head;
 };
@@ -176,6 +177,10 @@ static inline enum frz_err fake_read_segment(struct frz_case *c, const struct fr
 		} else if (r.type == FRZ_R_GAP) {
 			s->gaps++;
 			s->gap_lost += frz_take_varint(&r.body);
+		} else if (r.type == FRZ_R_COVERAGE) {
+			for (int skip = 0; skip < 3; skip++)
+				frz_take_varint(&r.body);
+			s->not_had += frz_take_varint(&r.body);
 		}
 	}
 	if (err < 0)

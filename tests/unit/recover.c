@@ -14,6 +14,7 @@
 
 #include "fakecase.h"
 #include "recover.h"
+#include "tail.h"
 #include "tailfile.h"
 
 #define GROUP 7
@@ -245,6 +246,180 @@ static void recovery_cut_short(bool full)
 	   (unsigned long long)(end - whole), tried);
 	fake_remove(path);
 	free(path), free(tail), free(case0), free(tail0), free(done);
+}
+
+/* Power lost while recovery synced one of its blocks: pages of that one may be missing. */
+static void recovery_lost(unsigned rounds)
+{
+	char *path = fake_path("lost.frz"), *tail = suffixed(path, ".tail");
+	char *tail0 = fake_path("tail0"), *done = fake_path("done");
+	uint64_t committed, at[8], whole;
+	unsigned good = 0, tried = 0, blocks = 0;
+	struct recover_result r;
+	struct frz_case_item it;
+	struct frz_fault fault;
+	struct frz_case *c;
+
+	kill_recorder(path, WRITER_SYNC_SEGMENT, 8000);
+	committed = atomic_load(&account->committed);
+	whole = size_of(path);
+	copy_file(tail, tail0);
+	is_int(recover_case(path, &r, err, sizeof err), 0, "a case is recovered");
+	copy_file(path, done);
+	if (frz_case_open(done, 0, &c, &fault))
+		bail_out(fault.what);
+	while (frz_case_next(c, &it, &fault) == FRZ_OK)
+		if (it.block.offset >= whole && blocks < 7)
+			at[blocks++] = it.block.offset;
+	frz_case_close(c);
+	at[blocks] = size_of(done);
+	for (; tried < rounds; tried++) {
+		static const uint8_t zero[4096];
+		unsigned k = tried % blocks, missing = 0;
+		int fd;
+
+		copy_file(done, path);
+		copy_file(tail0, tail);
+		fd = open(path, O_WRONLY);
+		if (fd < 0 || ftruncate(fd, (off_t)at[k + 1]))
+			bail_out("ftruncate");
+		for (uint64_t p = at[k]; p < at[k + 1]; p = (p | 4095) + 1) {
+			uint64_t n = (p | 4095) + 1 < at[k + 1] ? (p | 4095) + 1 - p :
+								  at[k + 1] - p;
+
+			if (rnd(2) && pwrite(fd, zero, n, (off_t)p) == (ssize_t)n)
+				missing++;
+		}
+		close(fd);
+		if (recover_case(path, &r, err, sizeof err)) {
+			ok(false, "block %u of recovery lost, %u pages: %s", k, missing, err);
+			break;
+		}
+		good += good_case(path, committed, committed + GROUP, "recovery lost", tried);
+	}
+	ok(good == tried && blocks >= 3,
+	   "%u of %u: a block of recovery's %u that did not reach the disk", good, tried, blocks);
+	fake_remove(path);
+	free(path), free(tail), free(tail0), free(done);
+}
+
+/* A tail as recovery sees it, mapped so that a test can change it. */
+static void look_at_tail(const char *path, struct tail *m, struct frz_tail *t)
+{
+	struct frz_tail_head h;
+	struct fake_seen s;
+	const char *why;
+	bool absent;
+
+	fake_read(path, &s);
+	if (!tail_open(m, path, &absent, err, sizeof err) ||
+	    frz_tail_parse_head(m->map, m->size, &h, &why) ||
+	    frz_tail_parse(m->map, m->size, h.genesis_link, s.head.segments, s.head.events, t,
+			   &why))
+		bail_out("no tail");
+}
+
+/* The older of two halves loses its end, or it does not follow on the case. What can be had is
+ * taken, what cannot is told, and being stopped before the tail is removed changes nothing. */
+static void tail_destroyed(void)
+{
+	char *path = fake_path("destroyed.frz"), *tail = suffixed(path, ".tail");
+	char *case0 = fake_path("case0"), *tail0 = fake_path("tail0");
+	uint64_t whole, newer, was;
+	struct recover_result r;
+	struct frz_tail t;
+	struct fake_seen s;
+	struct tail m;
+
+	for (unsigned tries = 0;; tries++) {
+		kill_recorder(path, WRITER_SYNC_SEGMENT, 15000 + rnd(20000));
+		look_at_tail(path, &m, &t);
+		if (t.nhalves == 2 || tries == 300)
+			break;
+		tail_close(&m);
+		fake_remove(path);
+	}
+	if (!is_int(t.nhalves, 2, "a recorder is killed with two halves to be written"))
+		return;
+	fake_read(path, &s);
+	whole = s.events;
+	newer = t.half[1].committed;
+	copy_file(path, case0);
+	m.map[(size_t)(t.half[0].data - m.map) + t.half[0].committed / 2] ^= 1;
+	tail_close(&m);
+	copy_file(tail, tail0);
+	is_int(recover_case(path, &r, err, sizeof err), 0, "a flipped bit in the older one");
+	fake_read(path, &s);
+	ok(s.err == FRZ_END && !s.breaks && s.events > whole && s.events == r.events,
+	   "  what stands before it is recovered: %llu events", (unsigned long long)r.tail_events);
+	ok(r.tail_unusable > newer && s.not_had == r.tail_unusable,
+	   "  the case tells what is not: %llu bytes", (unsigned long long)s.not_had);
+	was = size_of(path);
+	copy_file(tail0, tail);
+	is_int(recover_case(path, &r, err, sizeof err), 0,
+	       "  stopped before the tail was removed, it goes on");
+	ok(r.was_sealed && size_of(path) == was && !fake_exists(path, ".tail"),
+	   "  and does no more than that");
+
+	/* As if only part of the segment before had come into the case, for the tail was destroyed
+	 * while the recorder ran: what follows was numbered as if all of it had. */
+	copy_file(case0, path);
+	copy_file(tail0, tail);
+	look_at_tail(path, &m, &t);
+	frz_tail_put_half(m.map + (t.half[0].data - m.map) - FRZ_TAIL_PAGE, t.head.genesis_link,
+			  t.half[0].generation, t.half[0].first_event + 5, t.half[0].mono,
+			  t.half[0].real);
+	tail_close(&m);
+	is_int(recover_case(path, &r, err, sizeof err), 0,
+	       "a half that does not follow on the case");
+	fake_read(path, &s);
+	ok(s.err == FRZ_END && s.events == whole && s.not_had == r.tail_unusable &&
+		   strstr(r.damage, "do not follow"),
+	   "  is not taken, and that is told: %s", r.damage);
+	fake_remove(path);
+	free(path), free(tail), free(case0), free(tail0);
+}
+
+/* Killed while the recorder made its files. */
+static void not_begun(void)
+{
+	char *path = fake_path("begun.frz"), *tail = suffixed(path, ".tail"),
+	     *done = fake_path("done");
+	struct recover_result r;
+	struct fake_seen s;
+	struct frz_case *c;
+	struct frz_case_item it;
+	struct frz_fault fault;
+	uint64_t genesis;
+	unsigned refused = 0, tried = 0;
+
+	kill_recorder(path, WRITER_SYNC_SEGMENT, 0);
+	copy_file(path, done);
+	if (frz_case_open(done, 0, &c, &fault) || frz_case_next(c, &it, &fault))
+		bail_out(fault.what);
+	genesis = it.block.total;
+	frz_case_close(c);
+	unlink(tail);
+	for (uint64_t n = 0; n < genesis; n += 13, tried++) {
+		copy_file(done, path);
+		if (truncate(path, (off_t)n))
+			bail_out("truncate");
+		refused += recover_case(path, &r, err, sizeof err) == -1 &&
+			   strstr(err, "nothing was recorded") && size_of(path) == n;
+	}
+	is_int(refused, tried, "a GENESIS that is not whole, of any length: nothing to finish");
+	for (unsigned size = 0; size <= 140000; size += 70000) {
+		copy_file(done, path);
+		fclose(fopen(tail, "w"));
+		if (truncate(path, (off_t)genesis) || truncate(tail, size))
+			bail_out("truncate");
+		is_int(recover_case(path, &r, err, sizeof err), 0, "a tail that was being made");
+		fake_read(path, &s);
+		ok(s.err == FRZ_END && !s.events && !fake_exists(path, ".tail"),
+		   "  and has %u bytes of zeros is none", size);
+	}
+	fake_remove(path);
+	free(path), free(tail), free(done);
 }
 
 static void no_room_for_recovery(bool full)
@@ -566,6 +741,9 @@ int main(void)
 	recorder_killed(full ? 1000 : 30);
 	recovery_killed(full ? 300 : 10);
 	recovery_cut_short(full);
+	recovery_lost(full ? 2000 : 100);
+	tail_destroyed();
+	not_begun();
 	no_room_for_recovery(full);
 	torn_case();
 	damage_inside();

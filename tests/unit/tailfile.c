@@ -46,11 +46,16 @@ static void fill(unsigned half, uint64_t generation, uint64_t first_event, unsig
 	frz_put64(page + FRZ_TAIL_P_COMMITTED, at);
 }
 
-static enum frz_err parse(uint64_t segments, struct frz_tail *t)
+static enum frz_err parse_after(uint64_t segments, uint64_t events, struct frz_tail *t)
 {
 	const char *why;
 
-	return frz_tail_parse(mem, size, link_of_case, segments, t, &why);
+	return frz_tail_parse(mem, size, link_of_case, segments, events, t, &why);
+}
+
+static enum frz_err parse(uint64_t segments, struct frz_tail *t)
+{
+	return parse_after(segments, 0, t);
 }
 
 static void whole(void)
@@ -69,7 +74,7 @@ static void whole(void)
 	   "  but its head");
 	fill(1, 5, 101, 10);
 	fill(0, 6, 121, 3);
-	is_int(parse(4, &t), FRZ_OK, "two halves that the case lacks");
+	is_int(parse_after(4, 100, &t), FRZ_OK, "two halves that the case lacks");
 	ok(t.nhalves == 2 && t.half[0].generation == 5 && t.half[1].generation == 6, "  in order");
 	ok(t.half[0].events == 20 && t.half[0].records == 30 && t.half[1].events == 6,
 	   "  with their events");
@@ -82,15 +87,21 @@ static void whole(void)
 			      e.len > 2;
 	}
 	ok(n == 9 && lasts == 3, "  entries come as they were put");
-	parse(5, &t);
+	parse_after(5, 120, &t);
 	ok(t.nhalves == 1 && t.half[0].generation == 6, "one of them is in the case");
-	parse(6, &t);
+	for (unsigned events = 119; events <= 121; events += 2) {
+		parse_after(5, events, &t);
+		ok(t.nhalves == 0 && t.unusable == t.half[0].committed &&
+			   strstr(t.damage, "do not follow on those of the case"),
+		   "  but with another number of events, %u: %s", events, t.damage);
+	}
+	parse_after(6, 126, &t);
 	is_int(t.nhalves, 0, "both are");
-	parse(3, &t);
+	parse_after(3, 100, &t);
 	ok(t.nhalves == 0 && t.npending == 2 && t.unusable > 0 && strstr(t.damage, "missing"),
 	   "a segment is missing: %s", t.damage);
 	fill(1, 5, 101, 9);
-	parse(4, &t);
+	parse_after(4, 100, &t);
 	ok(t.nhalves == 1 && t.half[0].generation == 5 && t.unusable == t.half[1].committed &&
 		   strstr(t.damage, "end of a half"),
 	   "the older half is an older one than it was: %s", t.damage);
@@ -155,12 +166,12 @@ static void stale(void)
 	fill(0, 1, 1, 40);
 	fill(0, 3, 200, 2);
 	frz_put64(mem + frz_tail_half_offset(&head, 0) + FRZ_TAIL_P_COMMITTED, HALF / 2);
-	parse(2, &t);
+	parse_after(2, 199, &t);
 	ok(t.nhalves == 1 && t.half[0].events == 4,
 	   "entries of an earlier generation are not taken");
 	fill(0, 3, 200, 2);
 	frz_tail_put_half(mem + frz_tail_half_offset(&head, 0), link_of_case, 5, 300, 1, 1);
-	parse(4, &t);
+	parse_after(4, 299, &t);
 	ok(t.nhalves == 0 && t.unusable, "nor under a new name");
 }
 
@@ -171,13 +182,13 @@ static void errors(void)
 	const char *why;
 
 	start();
-	is_int(frz_tail_parse(mem, size, other, 0, &t, &why), FRZ_E_FOREIGN, "another case's tail");
-	is_int(frz_tail_parse(mem, size - 1, link_of_case, 0, &t, &why), FRZ_E_TRUNCATED,
+	is_int(frz_tail_parse(mem, size, other, 0, 0, &t, &why), FRZ_E_FOREIGN, "another case's tail");
+	is_int(frz_tail_parse(mem, size - 1, link_of_case, 0, 0, &t, &why), FRZ_E_TRUNCATED,
 	       "one that is too short");
-	is_int(frz_tail_parse(mem, 100, link_of_case, 0, &t, &why), FRZ_E_TRUNCATED,
+	is_int(frz_tail_parse(mem, 100, link_of_case, 0, 0, &t, &why), FRZ_E_TRUNCATED,
 	       "much too short");
-	is_int(frz_tail_parse(mem, 3, link_of_case, 0, &t, &why), FRZ_E_NOT_FRZ, "three bytes");
-	is_int(frz_tail_parse(mem, 0, link_of_case, 0, &t, &why), FRZ_E_NOT_FRZ, "none");
+	is_int(frz_tail_parse(mem, 3, link_of_case, 0, 0, &t, &why), FRZ_E_NOT_FRZ, "three bytes");
+	is_int(frz_tail_parse(mem, 0, link_of_case, 0, 0, &t, &why), FRZ_E_NOT_FRZ, "none");
 	mem[20] ^= 1;
 	is_int(parse(0, &t), FRZ_E_CORRUPT, "a flipped bit in the head");
 	mem[0] ^= 1;
