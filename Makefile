@@ -81,10 +81,12 @@ RECORDER_SRC = \
 	recorder/tracee.c \
 	recorder/fdtable.c \
 	recorder/resolve.c \
+	recorder/walk.c \
 	recorder/mem.c \
 	recorder/emit.c \
 	recorder/capture.c \
 	recorder/args.c \
+	recorder/structs.c \
 	recorder/effects.c \
 	recorder/lifecycle.c \
 	recorder/mapped.c \
@@ -259,6 +261,7 @@ HELPERS = \
 
 # tests/targets/NAME.c: programs to be traced, linked with nothing of ours
 TARGETS = \
+	commands \
 	hostile \
 	where \
 	counter \
@@ -270,6 +273,10 @@ TARGETS = \
 	threads \
 	tree \
 	uring \
+
+# of these NAME32 is the same as a 32-bit program, where the compiler has what that takes
+TARGETS32 = \
+	commands \
 
 # tests/hazards/NAME.c: one program of many targets, each of which fails when traced wrongly
 HAZARDS = \
@@ -313,6 +320,7 @@ SCRIPT_TESTS = \
 	tests/e2e/analyze-views.t \
 	tests/e2e/analyze-hostile.t \
 	tests/e2e/analyze-follow.t \
+	tests/e2e/commands.t \
 	tests/e2e/connections.t \
 	tests/e2e/audit.t \
 	tests/e2e/context.t \
@@ -323,6 +331,7 @@ SCRIPT_TESTS = \
 	tests/e2e/bad-input.t \
 	tests/e2e/cycles.t \
 	tests/e2e/verify.t \
+	tests/e2e/victims.t \
 	tests/e2e/custody.t \
 	tests/e2e/extract.t \
 	tests/e2e/frec-manual.t \
@@ -427,6 +436,9 @@ UNIT_BIN     = $(patsubst %,$(BUILD)/unit/%,$(UNIT))
 TAMPER_BIN   = $(patsubst %,$(BUILD)/tamper/%,$(TAMPER))
 HELPER_BIN   = $(patsubst %,$(BUILD)/%,$(HELPERS))
 TARGET_BIN   = $(patsubst %,$(BUILD)/targets/%,$(TARGETS))
+has_m32 := $(if $(filter check%,$(MAKECMDGOALS)),$(shell echo '#include <stdio.h>' | \
+               $(CC) -m32 -xc -fsyntax-only - 2>/dev/null && echo yes))
+TARGET32_BIN = $(if $(has_m32),$(patsubst %,$(BUILD)/targets/%32,$(TARGETS32)))
 FUZZ_BIN     = $(patsubst %,$(BUILD)/fuzz/%,$(FUZZERS))
 HAZARD_BIN   = $(patsubst %,$(BUILD)/hazards/%,hazards $(if $(filter x86_64,$(shell uname -m)),i386 x32))
 BENCH_BIN    = $(patsubst %,$(BUILD)/bench/%,$(BENCH))
@@ -499,6 +511,9 @@ $(HELPER_BIN): $(BUILD)/%: $(BUILD)/obj/tests/%.o $(BUILD)/libcommon.a
 $(TARGET_BIN): $(BUILD)/targets/%: tests/targets/%.c $(BUILD)/flags
 	$(call say,CC,$<)mkdir -p $(@D) && $(CC) -std=gnu11 -D_GNU_SOURCE= -O1 -g $(WARN) -pthread -MMD -MP -MF $@.d -o $@ $<
 
+$(TARGET32_BIN): $(BUILD)/targets/%32: tests/targets/%.c $(BUILD)/flags
+	$(call say,CC,$@)mkdir -p $(@D) && $(CC) -m32 -std=gnu11 -D_GNU_SOURCE= -O1 -g $(WARN) -pthread -o $@ $<
+
 $(BUILD)/hazards/hazards: $(patsubst %,tests/hazards/%.c,$(HAZARDS)) tests/hazards/hazard.h $(BUILD)/flags
 	$(call say,CC,tests/hazards)mkdir -p $(@D) && $(CC) -std=gnu11 -D_GNU_SOURCE= -O1 -g $(WARN) -pthread -o $@ $(filter %.c,$^)
 # Freestanding: the compiler can do it without a library for that ABI.
@@ -516,7 +531,7 @@ $(BENCH_BIN): $(BUILD)/bench/%: tests/bench/%.c $(BUILD)/flags
 $(FUZZ_BIN): $(BUILD)/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(if $(FUZZER),,$(BUILD)/obj/tests/fuzz/main.o) $(BUILD)/libcommon.a
 	$(call link) $(if $(FUZZER),-fsanitize=fuzzer) $(COMMON_LIBS) $(LDLIBS)
 
-check-programs: all $(UNIT_BIN) $(TAMPER_BIN) $(HELPER_BIN) $(TARGET_BIN) $(HAZARD_BIN) $(FUZZ_BIN)
+check-programs: all $(UNIT_BIN) $(TAMPER_BIN) $(HELPER_BIN) $(TARGET_BIN) $(TARGET32_BIN) $(HAZARD_BIN) $(FUZZ_BIN)
 
 # A relative BUILD is made absolute, because tests change directory.
 # What a shell puts into the background has SIGINT and SIGQUIT ignored: tests begin with none ignored.

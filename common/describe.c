@@ -48,7 +48,7 @@ static struct frz_str join_path(struct frz_str dir, struct frz_str name, char *j
 	}
 	frz_text_put(&t, dir.p, dir.len);
 	if (name.len && !(name.len == 1 && name.p[0] == '.')) {
-		if (dir.len && dir.p[dir.len - 1] != '/')
+		if (dir.len && dir.p[dir.len - 1] != '/' && name.p[0] != '/')
 			frz_text_char(&t, '/');
 		frz_text_put(&t, name.p, name.len);
 	}
@@ -77,7 +77,7 @@ struct frz_str frz_path_of_slot(const struct frz_decoder *d, const struct frz_ca
 	if (!name.len)
 		return dir;
 	if (name.p[0] == '/')
-		return name;
+		return string_att(d, c, FRZ_A_DIR, slot, &dir) ? join_path(dir, name, join, cap) : name;
 	string_att(d, c, FRZ_A_DIR, slot, &dir);
 	return dir.len ? join_path(dir, name, join, cap) : name;
 }
@@ -168,6 +168,15 @@ static int64_t messages_bytes(const struct frz_call *c)
 	return sum;
 }
 
+static int64_t sent_length(const struct frz_sysent *e, const struct frz_call *c)
+{
+	unsigned i = 0;
+
+	while (i < e->nargs && e->arg[i].kind != FRZ_ARG_LEN)
+		i++;
+	return i < e->nargs ? c->arg[i] : -1;
+}
+
 static bool opened_for_reading(const struct frz_decoder *d, uint64_t instance)
 {
 	const struct frz_dbind *bind = instance ? frz_dec_instance(d, instance) : NULL;
@@ -185,6 +194,8 @@ static void transfer(const struct frz_decoder *d, const struct frz_call *c, cons
 		return;
 	if (e->ret == FRZ_RET_SIZE)
 		out->bytes = c->ret;
+	else if (e->ret == FRZ_RET_SENT)
+		out->bytes = sent_length(e, c);
 	else if (reads || writes)
 		out->bytes = messages_bytes(c);
 	if (out->bytes < 0)

@@ -225,7 +225,7 @@ static void number_arg(const struct frz_call *c, const struct frz_desc *out, uns
 			put_named(c, i, a, t);
 		break;
 	case FRZ_ARG_LEN:
-		if (out->returned && c->ret != c->arg[i])
+		if (out->returned && c->ret != c->arg[i] && out->bytes != c->arg[i])
 			put_named(c, i, a, t);
 		break;
 	case FRZ_ARG_OFF:
@@ -293,7 +293,15 @@ static void memory_arg(const struct frz_decoder *d, const struct frz_call *c, un
 		break;
 	case FRZ_ARG_NUMS_IN:
 	case FRZ_ARG_NUMS_OUT:
+	case FRZ_ARG_NUMS_INOUT:
 		frz_detail_nums(c, i, a->name, frz_numsdef(a->param), t);
+		break;
+	case FRZ_ARG_FDSET:
+		frz_detail_fdset(c, i, a->name, t);
+		break;
+	case FRZ_ARG_HANDLE_IN:
+	case FRZ_ARG_HANDLE_OUT:
+		frz_detail_handle(c, i, a->name, t);
 		break;
 	case FRZ_ARG_IOCBS:
 		frz_detail_nums(c, i, a->name, frz_iocb_def(), t);
@@ -431,8 +439,11 @@ static void string_args(const struct frz_decoder *d, const struct frz_call *c,
 			const struct frz_desc *out, struct frz_text *t)
 {
 	const struct frz_sysent *e = out->ent;
+	const struct frz_numsdef *def;
+	const struct frz_member *text;
 	unsigned paths = 0;
 	struct frz_str s;
+	size_t at;
 
 	for (unsigned i = 0; i < e->nargs; i++) {
 		const struct frz_argdef *a = frz_argdef(e, i, c->arg);
@@ -446,6 +457,14 @@ static void string_args(const struct frz_decoder *d, const struct frz_call *c,
 		case FRZ_ARG_STR:
 			if (string_of(d, c, FRZ_A_STR, i, &s) && !(s.p && s.p == out->path2.p)) {
 				frz_detail_label(t, a->name);
+				frz_detail_quoted(t, s);
+			}
+			break;
+		case FRZ_ARG_NUMS_IN:
+			def = frz_numsdef(a->param);
+			text = def ? frz_nums_text(def, c->abi, &at) : NULL;
+			if (text && string_of(d, c, FRZ_A_STR, i, &s)) {
+				frz_detail_label(t, text->name);
 				frz_detail_quoted(t, s);
 			}
 			break;

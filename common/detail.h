@@ -33,6 +33,11 @@ void frz_describe_uring(const struct frz_decoder *d, const struct frz_call *c, s
 /* nums.c: the slot's NUMS by the structure's definition; nothing when there are none. */
 void frz_detail_nums(const struct frz_call *c, unsigned slot, const char *label,
 		     const struct frz_numsdef *def, struct frz_text *t);
+/* The slot's set of fds, its struct file_handle; nothing when there is none. */
+void frz_detail_fdset(const struct frz_call *c, unsigned slot, const char *label,
+		      struct frz_text *t);
+void frz_detail_handle(const struct frz_call *c, unsigned slot, const char *label,
+		       struct frz_text *t);
 /* A number as its kind shows it: decimal, hex, octal, or names of `set`. */
 void frz_detail_number(struct frz_text *t, enum frz_abi abi, unsigned kind, int set, int64_t v);
 

@@ -56,7 +56,7 @@ function argdef(spec,   p) {
 		p = set_number(param)
 		if (head == "enum" && set_kind[p] != "enum")
 			fail("set \"" param "\" holds bits")
-	} else if (head ~ /^nums_(in|out)$/) {
+	} else if (head ~ /^nums_(in|out|inout)$/) {
 		if (!(param in struct_of))
 			fail("no struct \"" param "\" in structs.tab")
 		p = struct_of[param]
@@ -74,10 +74,11 @@ function argdef(spec,   p) {
 BEGIN {
 	words("none int uint long ulong len hex off off_lo off_hi pgoff fd dirfd path str strv " \
 	      "buf_in buf_out iov_in iov_out msg_in msg_out mmsg_in mmsg_out addr_in addr_out " \
-	      "fd2_out flags enum mode dev id16 nums_in nums_out iocbs bycmd", kinds)
-	words("buf_in buf_out iov_in iov_out mmsg_in mmsg_out addr_in addr_out iocbs bycmd", slotted)
+	      "fd2_out flags enum mode dev id16 nums_in nums_out nums_inout fdset handle_in handle_out " \
+	      "iocbs bycmd", kinds)
+	words("buf_in buf_out iov_in iov_out mmsg_in mmsg_out addr_in addr_out fdset iocbs bycmd", slotted)
 	words("file desc io net process memory other", classes)
-	words("int fd size pid ptr never", rets)
+	words("int fd size sent pid ptr never", rets)
 	words("close dup fcntl close_range pair accept connect recvmsg recvmmsg pidfd_getfd clone " \
 	      "exec exit unshare unlink rename truncate open cred prctl ptrace ioctl mmap munmap " \
 	      "mprotect mremap cwd affinity uring_setup uring_enter uring_register restart seccomp multi", effects)
@@ -150,21 +151,30 @@ which == "structs.tab" && $1 == "struct" {
 	struct_name[nstructs] = $2
 	len = count = -1
 	first = nmembers
-	kept = 0
+	kept = texts = 0
 	for (i = 3; i <= NF; i++) {
 		if ($i ~ /^len=[0-5]$/) { len = substr($i, 5); continue }
 		if ($i ~ /^count=[0-5]$/) { count = substr($i, 7); continue }
 		if ($i == "count=ret") { count = "FRZ_COUNT_RET"; continue }
-		if ($i ~ /^pad([1-9]|w|a)$/) {
+		if ($i ~ /^pad([1-9][0-9]?|w|a)$/) {
 			p = substr($i, 4)
 			size = p == "w" ? "4, 0, 4, 4" : p == "a" ? "0, 0, 0, 4" : p ", " p ", " p ", " p
-			member[nmembers++] = "{ NULL, { " size " }, false, FRZ_ARG_NONE, -1 }"
+			member[nmembers++] = "{ NULL, { " size " }, false, false, FRZ_ARG_NONE, -1 }"
 			continue
 		}
 		n = split($i, w, ":")
 		if (n < 2 || n > 3 || w[1] !~ /^[a-z0-9_]+$/)
 			fail("wanted: name:type[:format], not \"" $i "\"")
-		if (w[2] ~ /^[us](8|16|32|64)$/) {
+		if (w[2] ~ /^char[1-9][0-9]?$/ || w[2] == "str64") {
+			if (n == 3 || texts++)
+				fail(n == 3 ? "text has no format" : "struct \"" $2 "\" has two texts")
+			p = w[2] == "str64" ? 8 : substr(w[2], 5)
+			size = p ", " p ", " p ", " p
+			member[nmembers++] = sprintf("{ \"%s\", { %s }, false, false, FRZ_ARG_%s, -1 }", w[1], size, \
+				w[2] == "str64" ? "STR" : "BUF_IN")
+			continue
+		}
+		if (w[2] ~ /^[uso](8|16|32|64)$/) {
 			p = substr(w[2], 2) / 8
 			size = p ", " p ", " p ", " p
 		} else if (w[2] ~ /^u?long$/)
@@ -187,10 +197,11 @@ which == "structs.tab" && $1 == "struct" {
 			def = argdef(format)
 		else
 			fail("unknown format \"" format "\"")
-		member[nmembers++] = sprintf("{ \"%s\", { %s }, %s, %s }", w[1], size, signed, def)
+		member[nmembers++] = sprintf("{ \"%s\", { %s }, %s, %s, %s }", w[1], size, signed, \
+			w[2] ~ /^o/ ? "true" : "false", def)
 		kept++
 	}
-	if (!kept)
+	if (!kept && !texts)
 		fail("struct \"" $2 "\" has no members")
 	if (kept > 12)
 		fail("struct \"" $2 "\" has more than FRZ_NUMS_MAX members")
@@ -199,18 +210,23 @@ which == "structs.tab" && $1 == "struct" {
 }
 
 which == "structs.tab" && $1 == "cmd" {
-	if (NF != 4)
-		fail("wanted: cmd SET NAME KIND")
+	if (NF < 4 || NF > 8)
+		fail("wanted: cmd SET NAME [NAME:]KIND...")
 	s = set_number($2)
 	if (!((s, $3) in flag_value))
 		fail("set \"" $2 "\" has no " $3)
 	if ((s, $3) in cmd_seen)
 		fail($3 " is there already")
 	cmd_seen[s, $3] = 1
-	def = argdef($4)
-	if (arg_kind in slotted)
-		fail(arg_kind " is not for commands")
-	cmd_line[ncmds++] = sprintf("{ %d, %s, { \"arg\", %s } }", s, flag_value[s, $3], def)
+	def = ""
+	for (i = 4; i <= NF; i++) {
+		c = index($i, ":")
+		name = c ? substr($i, 1, c - 1) : "arg"
+		def = def (i > 4 ? ", " : "") "{ \"" name "\", " argdef(substr($i, index($i, ":") + 1)) " }"
+		if (arg_kind in slotted)
+			fail(arg_kind " is not for commands")
+	}
+	cmd_line[ncmds++] = sprintf("{ %d, %s, %d, { %s } }", s, flag_value[s, $3], NF - 3, def)
 	next
 }
 

@@ -111,7 +111,7 @@ static void put_members(const struct frz_numsdef *def, enum frz_abi abi, struct 
 		const struct frz_member *m = &def->field[i];
 		int64_t v;
 
-		if (!m->name || !m->size[abi])
+		if (!frz_member_is_number(m) || !m->size[abi])
 			continue;
 		v = frz_take_zigzag(nums);
 		if (silent(m, v))
@@ -175,7 +175,7 @@ void frz_detail_nums(const struct frz_call *c, unsigned slot, const char *label,
 	} else if (def->nmembers == 1) {
 		const struct frz_member *m = def->field;
 
-		while (!m->name)
+		while (!frz_member_is_number(m))
 			m++;
 		frz_detail_number(t, abi, m->kind, m->param, frz_take_zigzag(&a.value));
 	} else {
@@ -183,4 +183,40 @@ void frz_detail_nums(const struct frz_call *c, unsigned slot, const char *label,
 		put_members(def, abi, &a.value, t);
 		frz_text_char(t, '}');
 	}
+}
+
+void frz_detail_fdset(const struct frz_call *c, unsigned slot, const char *label,
+		      struct frz_text *t)
+{
+	struct frz_attachment a;
+
+	if (!frz_att_find(c, FRZ_A_NUMS, slot, &a))
+		return;
+	frz_detail_label(t, label);
+	frz_text_char(t, '[');
+	for (bool first = true; frz_cur_left(&a.value); first = false) {
+		if (!first)
+			frz_text_char(t, ',');
+		frz_text_i64(t, frz_take_zigzag(&a.value));
+	}
+	frz_text_char(t, ']');
+}
+
+/* struct file_handle: length, type, bytes that mean something to the file system alone. */
+void frz_detail_handle(const struct frz_call *c, unsigned slot, const char *label,
+		       struct frz_text *t)
+{
+	struct frz_attachment a;
+
+	if (!frz_att_find(c, FRZ_A_DATA, slot, &a) || frz_cur_left(&a.value) < 8)
+		return;
+	frz_detail_label(t, label);
+	frz_text_str(t, "{type=");
+	frz_text_i64(t, (int32_t)frz_get32(a.value.p + 4));
+	frz_text_char(t, ' ');
+	for (const uint8_t *p = a.value.p + 8; p < a.value.end; p++) {
+		frz_text_char(t, "0123456789abcdef"[*p >> 4]);
+		frz_text_char(t, "0123456789abcdef"[*p & 15]);
+	}
+	frz_text_char(t, '}');
 }

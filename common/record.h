@@ -97,7 +97,8 @@ enum frz_att {
 	                     * else v instance (0: was not open or could not be resolved) */
 	FRZ_A_FDNUM  = 2,   /* v fd, v instance: an fd inside an array or message (pipe, SCM_RIGHTS) */
 	FRZ_A_PATH   = 3,   /* s: the path exactly as the program passed it */
-	FRZ_A_DIR    = 4,   /* s: the directory which that (relative) path was relative to */
+	FRZ_A_DIR    = 4,   /* s: the directory which that (relative) path was relative to; of an
+	                     * absolute one the program's root, where that is not "/" */
 	FRZ_A_STR    = 5,   /* s: another string: xattr name, file system type, ... */
 	FRZ_A_ADDR   = 6,   /* sockaddr as the target laid it out */
 	FRZ_A_VICTIM = 7,   /* v file: what stood at the slot's path before the call removed or cut it */

@@ -11,7 +11,8 @@
 struct frz_command {
 	int16_t set;
 	uint64_t value;
-	struct frz_argdef def;
+	uint8_t n;
+	struct frz_argdef def[5]; /* of the call's BYCMD arguments, in order */
 };
 
 #define FRZ_GEN_SYSENTS
@@ -84,23 +85,32 @@ unsigned frz_call_number(enum frz_abi abi, uint32_t *nr, const uint64_t arg[6], 
 	return 0;
 }
 
-static const struct frz_argdef *by_command(int set, uint64_t value)
+/* of the BYCMD argument number `index` */
+static const struct frz_argdef *by_command(int set, uint64_t value, unsigned index)
 {
-	static const struct frz_argdef unknown = { "arg", FRZ_ARG_HEX, -1 };
+	static const struct frz_argdef unknown[] = {
+		{ "arg", FRZ_ARG_HEX, -1 },  { "arg3", FRZ_ARG_HEX, -1 }, { "arg4", FRZ_ARG_HEX, -1 },
+		{ "arg5", FRZ_ARG_HEX, -1 }, { "arg6", FRZ_ARG_HEX, -1 },
+	};
+
+	static const struct frz_argdef unused = { "arg", FRZ_ARG_NONE, -1 };
 
 	for (size_t i = 0; i < COUNT(frz_commands); i++)
 		if (frz_commands[i].set == set && frz_commands[i].value == value)
-			return &frz_commands[i].def;
-	return &unknown;
+			return index < frz_commands[i].n ? &frz_commands[i].def[index] : &unused;
+	return &unknown[index];
 }
 
 const struct frz_argdef *frz_argdef(const struct frz_sysent *e, unsigned slot, const int64_t arg[6])
 {
 	const struct frz_argdef *d = &e->arg[slot];
+	unsigned before = 0;
 
 	if (d->kind != FRZ_ARG_BYCMD)
 		return d;
-	return by_command(e->arg[d->param].param, (uint32_t)arg[d->param]);
+	for (unsigned i = 0; i < slot; i++)
+		before += e->arg[i].kind == FRZ_ARG_BYCMD;
+	return by_command(e->arg[d->param].param, (uint32_t)arg[d->param], before);
 }
 
 bool frz_returns_fd(const struct frz_sysent *e, const int64_t arg[6])
@@ -157,6 +167,19 @@ size_t frz_nums_size(const struct frz_numsdef *def, enum frz_abi abi)
 	return n;
 }
 
+const struct frz_member *frz_nums_text(const struct frz_numsdef *def, enum frz_abi abi, size_t *at)
+{
+	*at = 0;
+	for (unsigned i = 0; i < def->nfields; i++) {
+		const struct frz_member *m = &def->field[i];
+
+		if (m->name && !frz_member_is_number(m))
+			return m;
+		*at += m->size[abi];
+	}
+	return NULL;
+}
+
 static int64_t number(const uint8_t *p, unsigned size, bool is_signed)
 {
 	switch (size) {
@@ -183,7 +206,7 @@ unsigned frz_nums_take(const struct frz_numsdef *def, enum frz_abi abi, const vo
 
 		if (size > len)
 			break;
-		if (m->name && size)
+		if (frz_member_is_number(m) && size)
 			out[n++] = number(p, size, m->is_signed);
 		p += size;
 		len -= size;

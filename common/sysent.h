@@ -65,6 +65,11 @@ enum frz_argkind {
 	FRZ_ARG_ID16,         /* i386: 16-bit uid or gid, 65535 is -1 */
 	FRZ_ARG_NUMS_IN,      /* small structure read at entry; param: for frz_numsdef() */
 	FRZ_ARG_NUMS_OUT,     /* the same, read at exit when the call succeeded */
+	FRZ_ARG_NUMS_INOUT,   /* read at entry, and again at exit when the call returned
+			       * more than 0 */
+	FRZ_ARG_FDSET,        /* fd_set as select(2) was given it; param: slot of nfds. NUMS: the
+			       * fds in it */
+	FRZ_ARG_HANDLE_IN, FRZ_ARG_HANDLE_OUT,  /* struct file_handle. DATA: its bytes, whole */
 	FRZ_ARG_IOCBS,        /* io_submit: vector of pointers to struct iocb (frz_iocb_def()),
 			       * param: slot of the count. NUMS: the members of each in turn */
 	FRZ_ARG_BYCMD,        /* depends on the command in slot param: ask frz_argdef() */
@@ -74,6 +79,7 @@ enum frz_retkind {
 	FRZ_RET_INT = 0,    /* a number, 0 mostly */
 	FRZ_RET_FD,         /* a new fd */
 	FRZ_RET_SIZE,       /* bytes moved */
+	FRZ_RET_SENT,       /* 0; then as many bytes moved as the LEN argument says */
 	FRZ_RET_PID,
 	FRZ_RET_PTR,
 	FRZ_RET_NEVER,      /* does not return when it works */
@@ -165,7 +171,10 @@ struct frz_member {
 	const char *name;       /* NULL: padding */
 	uint8_t size[4];        /* bytes, by enum frz_abi; 0: not there */
 	bool is_signed;
-	uint8_t kind;           /* how it is shown: LONG ULONG HEX MODE FD FLAGS ENUM */
+	bool out;               /* the kernel's to write: 0 until the call succeeded */
+	/* how it is shown: LONG ULONG HEX MODE FD FLAGS ENUM; no number but the text of a STR
+	 * attachment: STR (it points there), BUF_IN (it begins there) */
+	uint8_t kind;
 	int16_t param;          /* flag set */
 };
 
@@ -174,11 +183,19 @@ struct frz_numsdef {
 	int8_t len_slot;        /* argument with the length of the caller's structure; -1 none */
 	int8_t count_slot;      /* argument with the number of them; FRZ_COUNT_RET; -1: one */
 	uint8_t nfields;        /* entries of field[], padding included */
-	uint8_t nmembers;       /* without the padding: what a NUMS attachment has per structure */
+	uint8_t nmembers;       /* without padding and text: what a NUMS attachment has per structure */
 	const struct frz_member *field;
 };
 
-/* The structure of a NUMS_IN or NUMS_OUT argument, NULL when param is none. */
+/* A member that stands in a NUMS attachment, where the ABI has it. */
+static inline bool frz_member_is_number(const struct frz_member *m)
+{
+	return m->name && m->kind != FRZ_ARG_STR && m->kind != FRZ_ARG_BUF_IN;
+}
+/* The member that is text, its place in *at; NULL: there is none. */
+const struct frz_member *frz_nums_text(const struct frz_numsdef *def, enum frz_abi abi, size_t *at);
+
+/* The structure of a NUMS_IN, NUMS_OUT or NUMS_INOUT argument, NULL when param is none. */
 const struct frz_numsdef *frz_numsdef(int param);
 const struct frz_numsdef *frz_iocb_def(void);
 /* Bytes of one structure in memory. */

@@ -23,11 +23,6 @@
 #define IOV_KEEP      1024u
 #define PASSED_KEEP   1024u             /* fds passed by one call; one message holds 253 at most */
 
-static enum frz_abi abi_of(const struct tracee *t)
-{
-	return (enum frz_abi)t->call.abi;
-}
-
 void args_from_registers(struct pending *p, const uint64_t reg[6])
 {
 	const struct frz_sysent *e = p->ent;
@@ -52,6 +47,7 @@ bool arg_is_kept(enum frz_argkind kind)
 	case FRZ_ARG_BUF_OUT: case FRZ_ARG_IOV_IN: case FRZ_ARG_IOV_OUT: case FRZ_ARG_MSG_IN:
 	case FRZ_ARG_MSG_OUT: case FRZ_ARG_MMSG_IN: case FRZ_ARG_MMSG_OUT: case FRZ_ARG_ADDR_IN:
 	case FRZ_ARG_ADDR_OUT: case FRZ_ARG_FD2_OUT: case FRZ_ARG_NUMS_IN: case FRZ_ARG_NUMS_OUT:
+	case FRZ_ARG_NUMS_INOUT: case FRZ_ARG_FDSET: case FRZ_ARG_HANDLE_IN: case FRZ_ARG_HANDLE_OUT:
 	case FRZ_ARG_IOCBS: case FRZ_ARG_BYCMD:
 		return false;
 	default:
@@ -78,12 +74,12 @@ void item_text(struct tracee *t, enum frz_att kind, unsigned slot, const char *t
 	item_bytes(t, kind, slot, text, strlen(text));
 }
 
-static void item_fault(struct tracee *t, unsigned slot)
+void item_fault(struct tracee *t, unsigned slot)
 {
 	tracee_item(t, FRZ_A_FAULT, slot);
 }
 
-static void item_cut(struct tracee *t, unsigned slot, uint64_t true_len)
+void item_cut(struct tracee *t, unsigned slot, uint64_t true_len)
 {
 	struct item *it = tracee_item(t, FRZ_A_CUT, slot);
 
@@ -139,7 +135,7 @@ static void take_fdnum(struct capture *c, struct tracee *t, unsigned slot, int f
 	it->fd = fd;
 }
 
-static void take_string(struct tracee *t, enum frz_att kind, unsigned slot, uint64_t addr, size_t keep)
+void take_string(struct tracee *t, enum frz_att kind, unsigned slot, uint64_t addr, size_t keep)
 {
 	struct item *it;
 	uint8_t *to;
@@ -172,18 +168,18 @@ static void take_path(struct tracee *t, unsigned slot, uint64_t addr)
 
 	take_string(t, FRZ_A_PATH, slot, addr, PATH_KEEP);
 	it = item_path(t, slot);
-	if (!it || !it->len || t->bytes[it->off] == '/')
+	if (!it || !it->len)
 		return;
-	n = resolve_dir(t->tid, path_dirfd(t, slot), dir, sizeof(dir));
+	n = resolve_base(t->tid, path_dirfd(t, slot), t->bytes + it->off, it->len, dir, sizeof(dir));
 	if (n > 0)
 		item_bytes(t, FRZ_A_DIR, slot, dir, (size_t)n);
-	else if (errno == ENAMETOOLONG)
+	else if (n < 0 && errno == ENAMETOOLONG)
 		item_text(t, FRZ_A_SIGN, FRZ_SLOT_NONE, "its folder has a path longer than 4095 bytes");
 }
 
 static void take_strv(struct tracee *t, unsigned slot, uint64_t addr)
 {
-	size_t word = frz_abi_ptr(abi_of(t));
+	size_t word = frz_abi_ptr(tracee_abi(t));
 	uint32_t off = t->nbytes, count = 0;
 	bool cut = false, fault = false;
 	struct item *it;
@@ -272,14 +268,14 @@ static void take_data(struct capture *c, struct tracee *t, unsigned slot, uint64
 }
 
 /* iovec and msghdr in the target's layout. */
-static uint64_t word_at(const struct tracee *t, const uint8_t *p, unsigned index)
+uint64_t word_at(const struct tracee *t, const uint8_t *p, unsigned index)
 {
-	return frz_abi_ptr(abi_of(t)) == 8 ? frz_get64(p + index * 8u) : frz_get32(p + index * 4u);
+	return frz_abi_ptr(tracee_abi(t)) == 8 ? frz_get64(p + index * 8u) : frz_get32(p + index * 4u);
 }
 
-static size_t word_size(const struct tracee *t)
+size_t word_size(const struct tracee *t)
 {
-	return frz_abi_ptr(abi_of(t));
+	return frz_abi_ptr(tracee_abi(t));
 }
 
 static void take_iov(struct capture *c, struct tracee *t, unsigned slot, uint64_t addr, uint64_t count, uint64_t total)
@@ -423,26 +419,6 @@ static void take_msg(struct capture *c, struct tracee *t, unsigned slot, uint64_
 		take_iov(c, t, slot, m.iov, m.iov_count, out ? (uint64_t)ret : UINT64_MAX);
 }
 
-static void add_num(struct tracee *t, int64_t v)
-{
-	uint8_t *to = tracee_bytes(t, 8);
-
-	if (to) {
-		frz_put64(to, (uint64_t)v);
-		t->nbytes += 8;
-	}
-}
-
-static void nums_done(struct tracee *t, unsigned slot, uint32_t from)
-{
-	struct item *it = tracee_item(t, FRZ_A_NUMS, slot);
-
-	if (it) {
-		it->off = from;
-		it->len = t->nbytes - from;
-	}
-}
-
 /* mmsghdr[]: `done` messages went through; their msg_len add up to the bytes moved. */
 static void take_mmsg(struct capture *c, struct tracee *t, unsigned slot, uint64_t addr, int64_t done, bool out, uint64_t now_ns)
 {
@@ -468,78 +444,6 @@ static void take_mmsg(struct capture *c, struct tracee *t, unsigned slot, uint64
 		take_control(c, t, slot, &m, out, now_ns);
 	}
 	item_bytes(t, FRZ_A_NUMS, slot, lengths, n * 8u);
-}
-
-static void take_struct(struct tracee *t, const struct frz_numsdef *def, uint64_t addr, size_t len, bool *fault)
-{
-	uint8_t raw[512];
-	int64_t nums[FRZ_NUMS_MAX];
-	unsigned n;
-
-	if (len > sizeof(raw))
-		len = sizeof(raw);
-	if (!mem_read_all(t->tid, addr, raw, len)) {
-		*fault = true;
-		return;
-	}
-	n = frz_nums_take(def, abi_of(t), raw, len, nums);
-	for (unsigned i = 0; i < n; i++)
-		add_num(t, nums[i]);
-}
-
-/* One structure, or as many as its count argument says. */
-static void take_nums(struct tracee *t, unsigned slot, int param, uint64_t addr, int64_t ret)
-{
-	const struct frz_numsdef *def = frz_numsdef(param);
-	const struct pending *p = &t->call;
-	uint32_t from = t->nbytes;
-	uint64_t count = 1;
-	bool fault = false;
-	size_t size;
-
-	if (!def || !addr)
-		return;
-	size = frz_nums_size(def, abi_of(t));
-	if (def->len_slot >= 0 && (uint64_t)p->arg[def->len_slot] < size)
-		size = (size_t)p->arg[def->len_slot];
-	if (def->count_slot == FRZ_COUNT_RET)
-		count = ret > 0 ? (uint64_t)ret : 0;
-	else if (def->count_slot >= 0)
-		count = p->arg[def->count_slot] > 0 ? (uint64_t)p->arg[def->count_slot] : 0;
-	if (count > FRZ_NUMS_ELEMS) {
-		item_cut(t, slot, count);
-		count = FRZ_NUMS_ELEMS;
-	}
-	for (uint64_t i = 0; i < count && !fault; i++)
-		take_struct(t, def, addr + i * size, size, &fault);
-	nums_done(t, slot, from);
-	if (fault)
-		item_fault(t, slot);
-}
-
-static void take_iocbs(struct tracee *t, unsigned slot, int param, uint64_t addr)
-{
-	const struct frz_numsdef *def = frz_iocb_def();
-	int64_t count = param >= 0 ? t->call.arg[param] : 0;
-	size_t word = word_size(t);
-	uint32_t from = t->nbytes;
-	bool fault = false;
-
-	if (count > FRZ_NUMS_ELEMS) {
-		item_cut(t, slot, (uint64_t)count);
-		count = FRZ_NUMS_ELEMS;
-	}
-	for (int64_t i = 0; i < count && !fault; i++) {
-		uint8_t raw[8];
-
-		if (!mem_read_all(t->tid, addr + (uint64_t)i * word, raw, word))
-			fault = true;
-		else
-			take_struct(t, def, word_at(t, raw, 0), frz_nums_size(def, abi_of(t)), &fault);
-	}
-	nums_done(t, slot, from);
-	if (fault)
-		item_fault(t, slot);
 }
 
 void args_at_entry(struct capture *c, struct tracee *t, uint64_t now_ns)
@@ -596,7 +500,14 @@ void args_at_entry(struct capture *c, struct tracee *t, uint64_t now_ns)
 			take_addr(t, i, v, (uint32_t)with, 0);
 			break;
 		case FRZ_ARG_NUMS_IN:
-			take_nums(t, i, a->param, v, 0);
+		case FRZ_ARG_NUMS_INOUT:
+			take_nums(t, i, a->param, v, NO_RETURN_YET);
+			break;
+		case FRZ_ARG_FDSET:
+			take_fdset(t, i, v, (int64_t)with);
+			break;
+		case FRZ_ARG_HANDLE_IN:
+			take_handle(t, i, v);
 			break;
 		case FRZ_ARG_IOCBS:
 			take_iocbs(t, i, a->param, v);
@@ -663,6 +574,13 @@ void args_at_exit(struct capture *c, struct tracee *t, int64_t ret, uint64_t now
 			break;
 		case FRZ_ARG_NUMS_OUT:
 			take_nums(t, i, a->param, v, ret);
+			break;
+		case FRZ_ARG_NUMS_INOUT:
+			if (ret > 0)
+				take_nums(t, i, a->param, v, ret);
+			break;
+		case FRZ_ARG_HANDLE_OUT:
+			take_handle(t, i, v);
 			break;
 		default:
 			break;

@@ -31,6 +31,26 @@ void item_text(struct tracee *t, enum frz_att kind, unsigned slot, const char *t
 const struct item *item_path(const struct tracee *t, unsigned slot);
 int path_dirfd(const struct tracee *t, unsigned path_slot);     /* AT_FDCWD when it has none */
 
+void item_fault(struct tracee *t, unsigned slot);
+void item_cut(struct tracee *t, unsigned slot, uint64_t true_len);      /* 0: not known */
+void take_string(struct tracee *t, enum frz_att kind, unsigned slot, uint64_t addr, size_t keep);
+/* The ABI of the pending call; bytes of its pointers; one of them out of a structure read. */
+static inline enum frz_abi tracee_abi(const struct tracee *t)
+{
+	return (enum frz_abi)t->call.abi;
+}
+size_t word_size(const struct tracee *t);
+uint64_t word_at(const struct tracee *t, const uint8_t *p, unsigned index);
+
+/* ---- structs.c: become a NUMS item of the slot, the handle a DATA item ---- */
+#define NO_RETURN_YET INT64_MIN
+/* One structure, or as many as its count argument says. ret: of the call; at its entry
+ * NO_RETURN_YET. */
+void take_nums(struct tracee *t, unsigned slot, int param, uint64_t addr, int64_t ret);
+void take_fdset(struct tracee *t, unsigned slot, uint64_t addr, int64_t nfds);
+void take_handle(struct tracee *t, unsigned slot, uint64_t addr);
+void take_iocbs(struct tracee *t, unsigned slot, int param, uint64_t addr);
+
 /* ---- effects.c ---- */
 /* What fd is for t now: known, or resolved at this first use. Borrowed; NULL: not open. */
 struct fdent *fd_entry(struct capture *c, struct tracee *t, int fd, uint64_t now_ns);

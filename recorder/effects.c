@@ -477,6 +477,10 @@ void effects_at_exit(struct capture *c, struct tracee *t, int64_t ret, uint64_t 
 		if (ret == 0)
 			life_credentials(t);
 		break;
+	case FRZ_FX_CWD:
+		if (ret == 0)
+			resolve_note_root(t->tid);
+		break;
 	case FRZ_FX_UNSHARE:
 		if (ret == 0 && (t->call.arg[0] & FILES_FLAG))
 			fds_split(c, t, now_ns);

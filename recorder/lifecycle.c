@@ -201,6 +201,7 @@ void life_born(void *arg, struct tracee *t, enum frz_born how, struct tracee *pa
 		struct proc_stat st;
 
 		memcpy(t->comm, proc_stat(t->tid, &st) ? st.comm : p->comm, sizeof(t->comm));
+		resolve_note_root(t->tid);
 		share_files(c, t);
 		if (!t->fds)
 			t->fds = fdtable_new(NULL, now_ns);

@@ -51,7 +51,7 @@ void lockdown_capabilities(unsigned long long keep)
 static const uint16_t allowed[] = {
 	SYS_wait4, SYS_waitid, SYS_process_vm_readv, SYS_kcmp, SYS_pidfd_open, SYS_pidfd_getfd,
 	SYS_read, SYS_write, SYS_readv, SYS_writev, SYS_pread64, SYS_pwrite64, SYS_close, SYS_lseek,
-	SYS_fstat, SYS_newfstatat, SYS_statx, SYS_readlinkat, SYS_getdents64, SYS_faccessat,
+	SYS_fstat, SYS_fstatfs, SYS_newfstatat, SYS_statx, SYS_readlinkat, SYS_getdents64, SYS_faccessat,
 	SYS_fdatasync, SYS_fsync, SYS_msync, SYS_ftruncate, SYS_fallocate, SYS_flock, SYS_unlinkat, SYS_fcntl,
 	SYS_munmap, SYS_mremap, SYS_brk, SYS_madvise, SYS_futex,
 	SYS_clock_gettime, SYS_clock_nanosleep, SYS_nanosleep, SYS_gettimeofday,

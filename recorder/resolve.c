@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "tracee.h"
+#include "walk.h"
 
 #ifndef PIDFD_THREAD
 #define PIDFD_THREAD O_EXCL     /* linux/pidfd.h */
@@ -294,47 +295,54 @@ ssize_t resolve_dir(pid_t tid, int dirfd, char *buf, size_t cap)
 	return readlink(path, buf, cap);
 }
 
-/* The name under /proc by which frec reaches what the tracee calls `path`. */
-static bool reach(pid_t tid, int dirfd, const uint8_t *path, size_t n, char full[PROC_PATH_MAX + PATH_MAX + 2])
-{
-	char *p;
+static bool roots_differ;       /* most systems have but one: nobody need be asked for it */
 
-	if (n == 0 || n > PATH_MAX || memchr(path, 0, n)) {
-		errno = ENAMETOOLONG;
-		return false;
-	}
-	if (path[0] == '/') {
-		p = proc_path(full, tid, "root", -1);
-	} else {
-		p = dirfd == AT_FDCWD ? proc_path(full, tid, "cwd", -1) : proc_path(full, tid, "fd", dirfd);
-		*p++ = '/';
-	}
-	memcpy(p, path, n);
-	p[n] = '\0';
-	return true;
+static ssize_t root_of(pid_t tid, char *buf, size_t cap)
+{
+	char path[PROC_PATH_MAX];
+	ssize_t n;
+
+	proc_path(path, tid, "root", -1);
+	n = readlink(path, buf, cap);
+	return n == 1 ? 0 : n;
+}
+
+void resolve_note_root(pid_t tid)
+{
+	char root[2];
+
+	roots_differ |= root_of(tid, root, sizeof(root)) > 0;
+}
+
+ssize_t resolve_base(pid_t tid, int dirfd, const uint8_t *path, size_t n, char *buf, size_t cap)
+{
+	if (n && path[0] == '/')
+		return roots_differ ? root_of(tid, buf, cap) : 0;
+	return resolve_dir(tid, dirfd, buf, cap);
 }
 
 bool resolve_path(pid_t tid, int dirfd, const uint8_t *path, size_t n, bool follow, struct fileinfo *out)
 {
-	char full[PROC_PATH_MAX + PATH_MAX + 2];
 	char dir[LINK_MAX_BYTES + PATH_MAX];
+	ssize_t dirlen;
 	struct statx st;
-	ssize_t dirlen = 0;
+	int fd, failed;
 
 	memset(out, 0, sizeof(*out));
-	if (!reach(tid, dirfd, path, n, full))
+	fd = walk_path(tid, dirfd, path, n, follow);
+	if (fd < 0)
 		return false;
-	if (path[0] != '/') {
-		dirlen = resolve_dir(tid, dirfd, dir, LINK_MAX_BYTES - 1);
-		if (dirlen < 0 && errno == ENAMETOOLONG)
-			dirlen = (ssize_t)strlen(strcpy(dir, too_long));
-		if (dirlen < 0)
-			return false;
-		if (dir[dirlen - 1] != '/')
-			dir[dirlen++] = '/';
-	}
-	if (statx(AT_FDCWD, full, LOOK_FLAGS | (follow ? 0 : AT_SYMLINK_NOFOLLOW), STATX_WANTED, &st) < 0)
+	failed = statx(fd, "", LOOK_FLAGS | AT_EMPTY_PATH, STATX_WANTED, &st);
+	close(fd);
+	if (failed)
 		return false;
+	dirlen = resolve_base(tid, dirfd, path, n, dir, LINK_MAX_BYTES - 1);
+	if (dirlen < 0 && errno == ENAMETOOLONG)
+		dirlen = (ssize_t)strlen(strcpy(dir, too_long));
+	if (dirlen < 0)
+		return false;
+	if (dirlen && dir[dirlen - 1] != '/' && path[0] != '/')
+		dir[dirlen++] = '/';
 	take_statx(&out->f, &st);
 	memcpy(dir + dirlen, path, n);
 	return set_path(out, dir, (size_t)dirlen + n);
@@ -342,9 +350,9 @@ bool resolve_path(pid_t tid, int dirfd, const uint8_t *path, size_t n, bool foll
 
 /* O_NONBLOCK: should it have become a fifo since it was looked at. O_NOATIME where the kernel
  * grants it, for reading it must not show. */
-static int open_to_read(const char *path, bool follow)
+static int open_to_read(const char *path)
 {
-	int flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | (follow ? 0 : O_NOFOLLOW);
+	const int flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
 	int fd = open(path, flags | O_NOATIME);
 
 	return fd < 0 && errno == EPERM ? open(path, flags) : fd;
@@ -352,9 +360,15 @@ static int open_to_read(const char *path, bool follow)
 
 int resolve_open(pid_t tid, int dirfd, const uint8_t *path, size_t n, bool follow)
 {
-	char full[PROC_PATH_MAX + PATH_MAX + 2];
+	char own[PROC_PATH_MAX];
+	int fd, at = walk_path(tid, dirfd, path, n, follow);
 
-	return reach(tid, dirfd, path, n, full) ? open_to_read(full, follow) : -1;
+	if (at < 0)
+		return -1;
+	proc_path(own, getpid(), "fd", at);
+	fd = open_to_read(own);
+	close(at);
+	return fd;
 }
 
 int resolve_open_fd(pid_t tid, int fd)
@@ -362,7 +376,7 @@ int resolve_open_fd(pid_t tid, int fd)
 	char path[PROC_PATH_MAX];
 
 	proc_path(path, tid, fd < 0 ? "exe" : "fd", fd);
-	return open_to_read(path, true);
+	return open_to_read(path);
 }
 
 bool fileinfo_same(const struct fileinfo *a, const struct fileinfo *b)

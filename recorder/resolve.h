@@ -2,7 +2,7 @@
  * resolve.h - what the kernel says an fd or path of a stopped tracee is.
  *
  * Only through /proc/TID/fd, /proc/TID/cwd and /proc/TID/root, never by following the
- * target's strings in frec's own name space. Sockets are looked at through
+ * target's strings or symlinks in frec's own name space. Sockets are looked at through
  * pidfd_getfd(2) (Linux 5.6), the duplicate closed at once.
  */
 #ifndef FREC_RESOLVE_H
@@ -48,7 +48,8 @@ bool socket_without_port(const struct fileinfo *fi);
 /* Offset and open flags (with O_CLOEXEC) from fdinfo; -1 when not to be had. */
 void resolve_fdinfo(pid_t tid, int fd, int64_t *flags, int64_t *position);
 /* The file at path (n bytes, as the tracee passed it) relative to dirfd (AT_FDCWD: cwd);
- * follow: a symlink at the end. out->path is the absolute form without symlinks resolved. */
+ * follow: a symlink at the end. Found as the tracee would find it (walk.h); out->path is the
+ * absolute form without symlinks resolved. */
 bool resolve_path(pid_t tid, int dirfd, const uint8_t *path, size_t n, bool follow, struct fileinfo *out);
 /* The same file opened to be read (only a regular one); -1 with errno. */
 int resolve_open(pid_t tid, int dirfd, const uint8_t *path, size_t n, bool follow);
@@ -56,6 +57,12 @@ int resolve_open_fd(pid_t tid, int fd);         /* of an open fd; the program ru
 /* The directory behind dirfd or AT_FDCWD, as the kernel names it. Returns its length, or
  * -1 with errno. */
 ssize_t resolve_dir(pid_t tid, int dirfd, char *buf, size_t cap);
+/* Whether a root other than "/" is about: to be called for a process that is met, and for one that
+ * may have changed its root. */
+void resolve_note_root(pid_t tid);
+/* The directory that a path (n bytes) begins at: resolve_dir, or for an absolute one the program's
+ * root. 0 when that is "/". */
+ssize_t resolve_base(pid_t tid, int dirfd, const uint8_t *path, size_t n, char *buf, size_t cap);
 /* A number that differs, almost certainly, for files that fileinfo_same tells apart and that
  * have the same inode number. */
 uint32_t fileinfo_check(const struct fileinfo *fi);

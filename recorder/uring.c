@@ -288,9 +288,9 @@ static void take_path(struct tracee *t, struct op *o, unsigned which, uint64_t a
 	ssize_t n;
 
 	take_text(t, &o->path[which], addr);
-	if (!o->path[which].len || o->path[which].p[0] == '/')
+	if (!o->path[which].len)
 		return;
-	n = resolve_dir(t->tid, dirfd, dir, sizeof(dir));
+	n = resolve_base(t->tid, dirfd, o->path[which].p, o->path[which].len, dir, sizeof(dir));
 	if (n <= 0 || !(o->dir[which].p = malloc((size_t)n)))
 		return;
 	memcpy(o->dir[which].p, dir, (size_t)n);

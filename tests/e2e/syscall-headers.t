@@ -192,6 +192,9 @@ refused syscalls.tab 'new 999 - - - file int - - a:int b:int c:int d:int e:int f
 refused flags.tab 'zap' 'wanted: SET bits|enum' 'a set without its kind'
 refused flags.tab '	ZAP' 'wanted: NAME=VALUE or NAME=VALUE/MASK, not "ZAP"' 'a name without a value'
 refused structs.tab 'struct zap a:u24' 'unknown type "u24"' 'an unknown type'
+refused structs.tab 'struct zap a:char4 b:str64' 'struct "zap" has two texts' 'two texts'
+refused structs.tab 'struct zap a:char4:hex' 'text has no format' 'a text with a format'
+refused structs.tab 'cmd prctl PR_GET_NAME int a:fdset(0)' 'fdset is not for commands' 'a kind that needs a slot'
 refused structs.tab 'cmd fcntl F_ZAP int' 'set "fcntl" has no F_ZAP' 'an unknown command'
 
 tap_done
