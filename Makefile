@@ -123,6 +123,7 @@ RECORDER_SRC = \
 ANALYZER_SRC = \
 	analyzer/aggregate.c \
 	analyzer/anchors.c \
+	analyzer/building.c \
 	analyzer/caseinfo.c \
 	analyzer/custody.c \
 	analyzer/custody_check.c \
@@ -336,6 +337,7 @@ SCRIPT_TESTS = \
 	tests/e2e/extract.t \
 	tests/e2e/frec-manual.t \
 	tests/e2e/killed.t \
+	tests/e2e/leftover.t \
 	tests/e2e/damaged.t \
 	tests/e2e/unfinished.t \
 	tests/e2e/modes.t \

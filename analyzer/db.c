@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "building.h"
 #include "embedded.h"
 #include "message.h"
 #include "options.h"
@@ -231,13 +232,13 @@ bool db_commit(sqlite3 *db, const char *case_path, const struct case_state *s)
 	       sqlite3_exec(db, "COMMIT", NULL, NULL, NULL) == SQLITE_OK;
 }
 
-static sqlite3 *open_at(const char *path, int flags)
+static sqlite3 *open_by(const char *path, int flags, const char *vfs)
 {
 	sqlite3 *db = NULL;
 
 	/* no statistics, and so no lock around each malloc; has no effect once SQLite is in use */
 	sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
-	if (sqlite3_open_v2(path, &db, flags | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK) {
+	if (sqlite3_open_v2(path, &db, flags | SQLITE_OPEN_NOMUTEX, vfs) != SQLITE_OK) {
 		sqlite3_close(db);
 		return NULL;
 	}
@@ -246,6 +247,8 @@ static sqlite3 *open_at(const char *path, int flags)
 	sqlite3_busy_timeout(db, 10000);
 	return db;
 }
+
+static sqlite3 *open_at(const char *path, int flags) { return open_by(path, flags, NULL); }
 
 static bool empty_or_absent(const char *path)
 {
@@ -409,21 +412,20 @@ static bool build(const char *path, const struct options *o, struct case_state *
 	bool good = false;
 	int fd, rc;
 
-	if ((size_t)snprintf(building, sizeof(building), "%s.XXXXXX", path) >= sizeof(building)) {
-		building[0] = '\0';
-		return db_failed(path, "name too long", code);
-	}
-	fd = mkstemp(building);
-	if (fd < 0) {
-		building[0] = '\0';
-		return db_failed(path, strerror(errno), code);
-	}
 	catch_signals(true);
+	fd = building_open(path, building, sizeof(building));
+	if (fd < 0) {
+		db_failed(path, strerror(errno), code);
+		building[0] = '\0';
+		catch_signals(false);
+		return false;
+	}
 	if (fchmod(fd, 0644 & ~umask_now()) < 0) {
 		db_failed(path, strerror(errno), code);
 		goto out;
 	}
-	db = open_at(building, SQLITE_OPEN_READWRITE);
+	/* nobody else opens it; where flock(2) and SQLite's locks are one kind, it is held already */
+	db = open_by(building, SQLITE_OPEN_READWRITE, "unix-none");
 	if (db) /* a file of our own, just made; or there would be a journal */
 		sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 0, NULL);
 	if (!db ||
