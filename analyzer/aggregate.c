@@ -28,12 +28,18 @@ static const struct table_def defs[TABLES_N] = {
 #undef A
 };
 
+/* tag: the hash's upper half, which spares a look at most rows of another key. */
+struct slot {
+	uint32_t row, tag; /* row 0: empty */
+};
+
 struct aggregate {
 	const struct table_def *def;
 	uint32_t rows, chunks, cap_chunks;
+	uint32_t settled, settling; /* rows taken by aggregate_settle; to be taken by the next */
 	int64_t **chunk; /* CHUNK_ROWS rows each, never moved */
 	uint8_t *dirty;	 /* a bit a row */
-	uint32_t *slot;	 /* row numbers by hash of the key, 0 empty */
+	struct slot *slot; /* by hash of the key */
 	uint32_t mask, used;
 };
 
@@ -71,20 +77,32 @@ void aggregates_release(struct aggregates *a)
 	memset(a, 0, sizeof(*a));
 }
 
-/* The slot that holds the key, or the empty one where it belongs. */
-static uint32_t *slot_of(const struct aggregate *t, const int64_t *key)
+static bool has_key(const struct aggregate *t, uint32_t row, const int64_t *key)
 {
-	size_t len = t->def->nkeys * sizeof(*key);
-	uint32_t i = (uint32_t)hash_ints(key, t->def->nkeys) & t->mask;
+	const int64_t *c = columns(t, row);
+	unsigned i = 0;
 
-	while (t->slot[i] && memcmp(columns(t, t->slot[i]), key, len))
+	while (i < t->def->nkeys && c[i] == key[i])
+		i++;
+	return i == t->def->nkeys;
+}
+
+/* The slot that holds the key, or the empty one where it belongs, its tag set. */
+static struct slot *slot_of(const struct aggregate *t, const int64_t *key)
+{
+	uint64_t hash = hash_ints(key, t->def->nkeys);
+	uint32_t i = (uint32_t)hash & t->mask, tag = (uint32_t)(hash >> 32);
+
+	while (t->slot[i].row && (t->slot[i].tag != tag || !has_key(t, t->slot[i].row, key)))
 		i = (i + 1) & t->mask;
+	t->slot[i].tag = tag;
 	return &t->slot[i];
 }
 
 static bool grow_slots(struct aggregate *t)
 {
-	uint32_t *old = t->slot, old_mask = t->mask;
+	struct slot *old = t->slot;
+	uint32_t old_mask = t->mask;
 
 	if (old && t->used * 2 <= t->mask)
 		return true;
@@ -100,11 +118,10 @@ static bool grow_slots(struct aggregate *t)
 	t->used = 0;
 	/* from the rows, so that slots left behind by a rekey go away */
 	for (uint32_t r = 1; r <= t->rows; r++) {
-		uint32_t *s = slot_of(t, columns(t, r));
+		struct slot *s = slot_of(t, columns(t, r));
 
-		if (!*s)
-			t->used++;
-		*s = r;
+		t->used += !s->row;
+		s->row = r;
 	}
 	free(old);
 	return true;
@@ -148,25 +165,24 @@ uint32_t aggregate_find(const struct aggregates *a, enum table table, const int6
 {
 	const struct aggregate *t = a->table[table];
 
-	return t->slot ? *slot_of(t, key) : 0;
+	return t->slot ? slot_of(t, key)->row : 0;
 }
 
 uint32_t aggregate_get(struct aggregates *a, enum table table, const int64_t *key)
 {
 	struct aggregate *t = a->table[table];
-	uint32_t *s;
+	struct slot *s;
 
 	if (!t->def->nkeys)
 		return add_row(t, key, t->def->ncols);
 	if (!grow_slots(t))
 		return 0;
 	s = slot_of(t, key);
-	if (!*s) {
-		*s = add_row(t, key, t->def->nkeys);
-		if (*s)
-			t->used++;
+	if (!s->row) {
+		s->row = add_row(t, key, t->def->nkeys);
+		t->used += s->row != 0;
 	}
-	return *s;
+	return s->row;
 }
 
 int64_t *aggregate_row(struct aggregates *a, enum table table, uint32_t row)
@@ -185,15 +201,14 @@ const int64_t *aggregate_peek(const struct aggregates *a, enum table table, uint
 bool aggregate_rekey(struct aggregates *a, enum table table, uint32_t row, const int64_t *key)
 {
 	struct aggregate *t = a->table[table];
-	uint32_t *s;
+	struct slot *s;
 
 	if (!grow_slots(t))
 		return false;
 	memcpy(aggregate_row(a, table, row), key, t->def->nkeys * sizeof(*key));
 	s = slot_of(t, key);
-	if (!*s)
-		t->used++;
-	*s = row;
+	t->used += !s->row;
+	s->row = row;
 	return true;
 }
 
@@ -229,6 +244,7 @@ static bool load_table(struct aggregate *t, struct sqlite3 *db)
 		return false;
 	if (t->dirty)
 		memset(t->dirty, 0, (size_t)t->cap_chunks * CHUNK_ROWS / 8);
+	t->settled = t->settling = t->rows;
 	return !t->def->nkeys || !t->rows || grow_slots(t);
 }
 
@@ -255,6 +271,60 @@ static uint32_t next_dirty(const struct feed *f, uint32_t row)
 	while (row < t->rows && !(t->dirty[row / 8] & 1 << (row % 8)))
 		row += t->dirty[row / 8] >> (row % 8) ? 1 : 8 - row % 8;
 	return row;
+}
+
+static bool is_dirty(const struct aggregate *t, uint32_t row)
+{
+	return t->dirty[(row - 1) / 8] & 1 << ((row - 1) % 8);
+}
+
+bool aggregate_settle(struct aggregates *a, enum table table, struct settled *out)
+{
+	struct aggregate *t = a->table[table];
+	uint32_t n = t->settling - t->settled;
+	size_t ncols = t->def->ncols;
+
+	out->rows = 0;
+	if (n > out->cap) {
+		settled_release(out);
+		out->id = malloc(n * sizeof(*out->id));
+		out->value = malloc(n * ncols * sizeof(*out->value));
+		if (!out->id || !out->value)
+			return false;
+		out->cap = n;
+	}
+	for (uint32_t row = t->settled + 1; row <= t->settling; row++) {
+		if (!is_dirty(t, row))
+			continue;
+		out->id[out->rows] = row;
+		memcpy(out->value + out->rows++ * ncols, columns(t, row), ncols * sizeof(int64_t));
+		t->dirty[(row - 1) / 8] &= (uint8_t)~(1 << ((row - 1) % 8));
+	}
+	t->settled = t->settling;
+	t->settling = t->rows;
+	return true;
+}
+
+void settled_release(struct settled *s)
+{
+	free(s->id);
+	free(s->value);
+	*s = (struct settled){ 0 };
+}
+
+void settled_value(const struct feed *f, uint32_t row, int column, sqlite3_context *out)
+{
+	const struct settled_of *of = f->data;
+	size_t ncols = defs[of->table].ncols;
+	int64_t v = column ? of->rows->value[row * ncols + (size_t)column - 1] : of->rows->id[row];
+
+	if (v != NIL)
+		sqlite3_result_int64(out, v);
+}
+
+sqlite3_stmt *settled_prepare(sqlite3 *db, const char *feed, enum table t)
+{
+	return feed_prepare(db, feed, defs[t].name, defs[t].ncols + 1, true);
 }
 
 static bool flush_table(struct aggregate *t, struct sqlite3 *db, struct feed *f)

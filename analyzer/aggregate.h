@@ -1,6 +1,6 @@
 /*
- * aggregate.h - tables of integers that grow while a case is imported and are written to
- * the database at the end of it. Texts are numbers of `strings`.
+ * aggregate.h - tables of integers that grow while a case is imported. They are written to the
+ * database at the end of it, most rows ahead of that. Texts are numbers of `strings`.
  */
 #ifndef FANALYZE_AGGREGATE_H
 #define FANALYZE_AGGREGATE_H
@@ -11,6 +11,9 @@
 #include "tables.h"
 
 struct sqlite3;
+struct sqlite3_stmt;
+struct sqlite3_context;
+struct feed;
 struct aggregate;
 
 struct aggregates {
@@ -32,6 +35,26 @@ int64_t *aggregate_row(struct aggregates *a, enum table t, uint32_t row);
 const int64_t *aggregate_peek(const struct aggregates *a, enum table t, uint32_t row);
 bool aggregate_rekey(struct aggregates *a, enum table t, uint32_t row, const int64_t *key);
 uint32_t aggregate_rows(const struct aggregates *a, enum table t);
+
+/* Rows to be written ahead of a flush, copied: ids, and their columns one row behind the other. */
+struct settled {
+	uint32_t rows, cap;
+	uint32_t *id;
+	int64_t *value;
+};
+/* Takes those rows of the table that were new two calls ago, or before, and that no call has
+ * taken: most of them will not change any more, and one that does is written again by the
+ * flush. False: no memory. */
+bool aggregate_settle(struct aggregates *a, enum table t, struct settled *out);
+void settled_release(struct settled *s);
+/* The statement that writes what a feed of this name has, by settled_value: data is a struct
+ * settled_of. NULL: sqlite3_errmsg says why. */
+struct settled_of {
+	enum table table;
+	const struct settled *rows;
+};
+struct sqlite3_stmt *settled_prepare(struct sqlite3 *db, const char *feed, enum table t);
+void settled_value(const struct feed *f, uint32_t row, int column, struct sqlite3_context *out);
 
 /* From and to the database; false: sqlite3_errmsg says why (or no memory, then it says "not
  * an error"). Flush writes only rows touched since the last. */

@@ -17,8 +17,8 @@ struct insert {
 	sqlite3 *db;
 	const struct intern *strings;
 	uint32_t strings_in; /* the inserter's: strings that are in */
-	struct feed events, details;
-	sqlite3_stmt *event, *string, *detail, *mark;
+	struct feed events, details, rows;
+	sqlite3_stmt *event, *string, *detail, *mark, *table[TABLES_N];
 	struct batch *batch[BATCHES];
 	unsigned filling; /* the decoder's */
 	pthread_t thread;
@@ -141,6 +141,14 @@ static int put_batch(struct insert *w, const struct batch *b)
 		rc = run(w->detail);
 	if (rc == SQLITE_DONE && b->nevents)
 		rc = run(w->event);
+	for (unsigned t = 0; rc == SQLITE_DONE && t < TABLES_N; t++) {
+		const struct settled_of of = { (enum table)t, &b->settled[t] };
+
+		w->rows.data = &of;
+		w->rows.rows = of.rows->rows;
+		if (of.rows->rows)
+			rc = run(w->table[t]);
+	}
 	for (unsigned i = 0; rc == SQLITE_DONE && i < b->nmarks; i++) {
 		sqlite3_bind_int64(w->mark, 1, b->mark[i].ts);
 		sqlite3_bind_int64(w->mark, 2, b->mark[i].seq);
@@ -183,9 +191,16 @@ static bool prepare(struct insert *w)
 {
 	w->events.value = event_value;
 	w->details.value = detail_value;
+	w->rows.value = settled_value;
 	if (!feed_register(w->db, "feed_events", &w->events) ||
-	    !feed_register(w->db, "feed_details", &w->details))
+	    !feed_register(w->db, "feed_details", &w->details) ||
+	    !feed_register(w->db, "feed_settled", &w->rows))
 		return false;
+	for (unsigned t = 0; t < TABLES_N; t++) {
+		w->table[t] = settled_prepare(w->db, "feed_settled", (enum table)t);
+		if (!w->table[t])
+			return false;
+	}
 	w->event = feed_prepare(w->db, "feed_events", "events", 12, false);
 	w->detail = feed_prepare(w->db, "feed_details", "details", 2, false);
 	return w->event && w->detail &&
@@ -212,8 +227,7 @@ struct insert *insert_new(sqlite3 *db, const struct intern *strings, char *err, 
 		if (!w->batch[i])
 			goto nomem;
 		memset(w->batch[i], 0, offsetof(struct batch, event));
-		w->batch[i]->text = NULL;
-		w->batch[i]->text_len = w->batch[i]->text_cap = 0;
+		memset(&w->batch[i]->text, 0, sizeof(*w->batch[i]) - offsetof(struct batch, text));
 	}
 	if (!prepare(w)) {
 		snprintf(err, cap, "%s", sqlite3_errmsg(db));
@@ -254,6 +268,8 @@ bool insert_submit(struct insert *w)
 	b = w->batch[w->filling];
 	b->nevents = b->ndetails = b->nmarks = 0;
 	b->text_len = 0;
+	for (unsigned t = 0; t < TABLES_N; t++)
+		b->settled[t].rows = 0;
 	return good;
 }
 
@@ -304,7 +320,11 @@ void insert_free(struct insert *w)
 	sqlite3_finalize(w->string);
 	sqlite3_finalize(w->detail);
 	sqlite3_finalize(w->mark);
+	for (unsigned t = 0; t < TABLES_N; t++)
+		sqlite3_finalize(w->table[t]);
 	for (unsigned i = 0; i < BATCHES; i++) {
+		for (unsigned t = 0; w->batch[i] && t < TABLES_N; t++)
+			settled_release(&w->batch[i]->settled[t]);
 		if (w->batch[i])
 			free(w->batch[i]->text);
 		free(w->batch[i]);

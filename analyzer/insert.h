@@ -11,8 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "aggregate.h"
 #include "intern.h"
-#include "tables.h"
 
 struct sqlite3;
 struct insert;
@@ -43,6 +43,7 @@ struct batch {
 	char *text; /* of the details */
 	size_t text_len, text_cap;
 	uint32_t strings; /* strings up to this number are to be in */
+	struct settled settled[TABLES_N]; /* of the counted tables */
 };
 
 /* strings: those up to its present count are taken to be in the database. NULL: no memory,

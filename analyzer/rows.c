@@ -9,6 +9,7 @@
 #include "rows_private.h"
 
 #define DETAIL_SLOTS  (1u << 15)
+#define KNOWN_TEXTS   (1u << 12)
 #define CALL_IO_URING 4u /* beside enum frz_abi in a call's id */
 
 int64_t *rows_columns(struct rows *r, enum table t, uint32_t row)
@@ -63,6 +64,22 @@ uint32_t rows_text(struct rows *r, const char *s)
 uint32_t rows_dec_string(struct rows *r, uint32_t number)
 {
 	return number ? rows_string(r, frz_dec_string(r->d, number)) : 0;
+}
+
+/* The same for a path of r->desc. The decoder's strings stay where they are for a segment, so that
+ * most need not be read again. */
+static uint32_t path_string(struct rows *r, struct frz_str s)
+{
+	const char *joined = (const char *)s.p;
+	struct known_text *k;
+
+	if (!s.len || s.cut ||
+	    (joined >= r->desc.join[0] && joined < r->desc.join[0] + sizeof(r->desc.join)))
+		return rows_string(r, s);
+	k = &r->known[(uintptr_t)s.p / 8 % KNOWN_TEXTS];
+	if (k->p != s.p || k->len != s.len)
+		*k = (struct known_text){ s.p, s.len, rows_string(r, s) };
+	return k->string;
 }
 
 static uint32_t call_id(struct rows *r, const struct frz_record *rec)
@@ -145,16 +162,17 @@ static void put_row(struct rows *r, const struct frz_record *rec, int64_t ts, ui
 static void count_call(struct rows *r, struct live *l, uint32_t call, const struct frz_record *rec,
 		       int64_t ts, int err)
 {
+	unsigned slot = call / 8 % (sizeof(l->counted) / sizeof(l->counted[0]));
 	int64_t *c, dur = (int64_t)rec->dur_ns;
 
-	if (l->last_call != call) {
-		l->last_count = aggregate_get(&r->agg, TABLE_call_counts,
-					      (const int64_t[]){ l->proc, call });
-		l->last_call = call;
-		if (!l->last_count)
+	if (l->counted[slot].call != call) {
+		l->counted[slot].row = aggregate_get(&r->agg, TABLE_call_counts,
+						     (const int64_t[]){ l->proc, call });
+		l->counted[slot].call = call;
+		if (!l->counted[slot].row)
 			r->failed = true;
 	}
-	c = rows_columns(r, TABLE_call_counts, l->last_count);
+	c = rows_columns(r, TABLE_call_counts, l->counted[slot].row);
 	c[call_counts_count]++;
 	c[call_counts_failures] += err != 0;
 	if (r->desc.bytes > 0)
@@ -181,6 +199,21 @@ static void count_failure(struct rows *r, uint32_t proc, uint32_t call, int err,
 	c[failure_counts_last] = ts;
 }
 
+/* Room for one more event in the batch: a full one goes to the inserter, and with it what will
+ * hardly change any more. */
+static bool make_room(struct rows *r)
+{
+	struct batch *b = insert_batch(r->insert);
+
+	if (b->nevents < BATCH_EVENTS && b->ndetails < BATCH_EVENTS &&
+	    b->nmarks + 8 <= 2 * BATCH_EVENTS)
+		return true;
+	for (unsigned t = 0; t < TABLES_N; t++)
+		if (!aggregate_settle(&r->agg, (enum table)t, &b->settled[t]))
+			return false;
+	return insert_submit(r->insert);
+}
+
 static bool event(struct rows *r, const struct frz_record *rec)
 {
 	struct frz_desc *d = &r->desc;
@@ -189,16 +222,13 @@ static bool event(struct rows *r, const struct frz_record *rec)
 	struct live *l = notes_live(r, c->tid);
 	const struct frz_sysent *ent;
 	const struct call_info *ci;
-	struct batch *b = insert_batch(r->insert);
 	struct frz_attachment a;
 	uint32_t call, path, path2;
 	int err;
 
 	if (!l || !l->thread)
 		return false;
-	if ((b->nevents == BATCH_EVENTS || b->ndetails == BATCH_EVENTS ||
-	     b->nmarks + 8 > 2 * BATCH_EVENTS) &&
-	    !insert_submit(r->insert)) {
+	if (!make_room(r)) {
 		r->failed = true;
 		return false;
 	}
@@ -212,8 +242,8 @@ static bool event(struct rows *r, const struct frz_record *rec)
 	if (r->nfresh)
 		fds_settle(r, l->proc, ts);
 	call = call_id(r, rec);
-	path = rows_string(r, d->path);
-	path2 = rows_string(r, d->path2);
+	path = path_string(r, d->path);
+	path2 = path_string(r, d->path2);
 	put_row(r, rec, ts, l->thread, call, path, path2, err);
 	count_call(r, l, call, rec, ts, err);
 	if (ci->mark && (!err || ci->mark[0] != 'd'))
@@ -284,6 +314,7 @@ void rows_segment(struct rows *r, const struct frz_decoder *d, int64_t mono_to_r
 {
 	r->d = d;
 	r->to_real = mono_to_real_ns;
+	memset(r->known, 0, KNOWN_TEXTS * sizeof(*r->known));
 	if (r->seg_file)
 		memset(r->seg_file, 0, r->cap_seg_file * sizeof(*r->seg_file));
 }
@@ -344,9 +375,11 @@ struct rows *rows_new(sqlite3 *db, char *err, size_t cap)
 		r->audit = true;
 		r->strings = intern_new();
 		r->info = calloc(frz_sysents_n + 1, sizeof(*r->info));
+		r->known = calloc(KNOWN_TEXTS, sizeof(*r->known));
 		r->details = calloc(DETAIL_SLOTS, sizeof(*r->details));
 	}
-	if (!r || !aggregates_init(&r->agg) || !r->strings || !r->info || !r->details) {
+	if (!r || !aggregates_init(&r->agg) || !r->strings || !r->info || !r->known ||
+	    !r->details) {
 		snprintf(err, cap, "out of memory");
 		rows_free(r);
 		return NULL;
@@ -374,6 +407,7 @@ void rows_free(struct rows *r)
 	aggregates_release(&r->agg);
 	intern_free(r->strings);
 	free(r->info);
+	free(r->known);
 	for (unsigned i = 0; r->details && i < DETAIL_SLOTS; i++)
 		free(r->details[i].text);
 	free(r->details);

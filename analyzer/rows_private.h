@@ -25,8 +25,8 @@ struct live {
 	uint32_t task, thread, proc;    /* row numbers; thread 0: none */
 	uint64_t fdtable;
 	bool gone;
-	/* what it did last, to spare looking it up */
-	uint32_t last_call, last_count; /* call id and its row in call_counts */
+	/* what it did last, to spare looking it up: call ids and their rows in call_counts */
+	struct { uint32_t call, row; } counted[16];
 };
 
 /* A segment's numbers for files, as rows. */
@@ -48,6 +48,8 @@ struct rows {
 	bool uring_known[256];
 	struct map calls;               /* call ids that are in the database */
 	bool errnos[4096];
+	/* texts of the segment that were looked up, by where they stand */
+	struct known_text { const uint8_t *p; uint32_t len, string; } *known;
 	/* details: a cache, so a text may be there twice */
 	struct detail_slot { uint64_t hash; uint32_t id, len; char *text; uint32_t cap; } *details;
 	uint32_t next_detail;
@@ -68,7 +70,7 @@ struct rows {
 	struct map listening;           /* ports that something listens on: port_key() */
 	uint32_t *fresh;                /* fds bound since the last event */
 	uint32_t nfresh, cap_fresh;
-	struct { uint32_t file, proc; } last_touch[64];
+	struct { uint32_t file, proc; } last_touch[1024];
 	struct rows_stats stats;
 };
 

@@ -3,6 +3,7 @@
 
 #include "aggregate.h"
 #include "db.h"
+#include "feed.h"
 #include "tables.h"
 #include "tap.h"
 
@@ -80,9 +81,61 @@ static void keep(void)
 	sqlite3_close(db);
 }
 
+static bool put(sqlite3 *db, enum table t, const struct settled *rows)
+{
+	const struct settled_of of = { t, rows };
+	struct feed f = { .rows = rows->rows, .value = settled_value, .data = &of };
+	sqlite3_stmt *st;
+	bool good;
+
+	if (!feed_register(db, "feed_settled", &f) || !(st = settled_prepare(db, "feed_settled", t)))
+		return false;
+	good = sqlite3_step(st) == SQLITE_DONE;
+	sqlite3_finalize(st);
+	return good && sqlite3_create_module(db, "feed_settled", NULL, NULL) == SQLITE_OK;
+}
+
+static int64_t number(sqlite3 *db, const char *sql)
+{
+	sqlite3_stmt *st;
+	int64_t v = -1;
+
+	if (sqlite3_prepare_v2(db, sql, -1, &st, NULL) == SQLITE_OK && sqlite3_step(st) == SQLITE_ROW)
+		v = sqlite3_column_int64(st, 0);
+	sqlite3_finalize(st);
+	return v;
+}
+
+/* Rows written ahead of the flush are the same in the end. */
+static void settle(void)
+{
+	struct settled s = { 0 };
+	struct aggregates a;
+	sqlite3 *db = fresh();
+
+	ok(aggregates_init(&a) && aggregate_settle(&a, TABLE_files, &s) && s.rows == 0, "nothing settles of nothing");
+	for (int64_t i = 1; i <= 3000; i++)
+		aggregate_row(&a, TABLE_files, aggregate_get(&a, TABLE_files, (const int64_t[]){ i, 1, i }))[files_reads] = i;
+	ok(aggregate_settle(&a, TABLE_files, &s) && s.rows == 0, "what is new may still change");
+	for (int64_t i = 3001; i <= 3500; i++)
+		aggregate_get(&a, TABLE_files, (const int64_t[]){ i, 1, i });
+	ok(aggregate_settle(&a, TABLE_files, &s) && s.rows == 3000, "what was new two calls ago is taken");
+	ok(put(db, TABLE_files, &s), "and written");
+	is_int(number(db, "SELECT sum(reads = id AND path = id AND size IS NULL) FROM files"), 3000, "as it was then");
+	aggregate_row(&a, TABLE_files, 10)[files_reads] = 77;
+	ok(aggregate_settle(&a, TABLE_files, &s) && s.rows == 500, "each row is taken once");
+	ok(put(db, TABLE_files, &s) && aggregates_flush(&a, db), "and the rest flushed");
+	is_int(number(db, "SELECT count(*) FROM files"), 3500, "all rows are there, once");
+	is_int(number(db, "SELECT reads FROM files WHERE id = 10"), 77, "one that changed after it was taken is as it is now");
+	settled_release(&s);
+	aggregates_release(&a);
+	sqlite3_close(db);
+}
+
 int main(void)
 {
 	columns();
 	keep();
+	settle();
 	return tap_done();
 }
