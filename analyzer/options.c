@@ -195,7 +195,7 @@ static bool fraction(const char **p, int64_t *ns)
 
 bool parse_time(const char *s, int64_t *ns)
 {
-	struct tm tm = { .tm_isdst = 0 };
+	struct tm tm = { .tm_isdst = 0 }, day;
 	int64_t frac = 0, offset = 0, sec;
 	int h, m, sign;
 
@@ -216,6 +216,10 @@ bool parse_time(const char *s, int64_t *ns)
 		return false;
 	tm.tm_year -= 1900;
 	tm.tm_mon -= 1;
+	day = tm;
+	timegm(&day);
+	if (day.tm_mday != tm.tm_mday) /* February 30 */
+		return false;
 	if (*s == 'T' || *s == ' ') {
 		s++;
 		if (!digits(&s, 2, 0, 23, &tm.tm_hour) || *s++ != ':' ||

@@ -258,19 +258,21 @@ static void fn_listed(sqlite3_context *c, int argc, sqlite3_value **v)
 	sqlite3_result_int(c, found);
 }
 
-/* what(path, path2, detail): the parts that there are, in one text; a path twice only once. */
+/* what(path, path2, detail, [call]): the parts that there are, in one text; a path twice only
+ * once. The arrow between two paths points where the bytes go. */
 static void fn_what(sqlite3_context *c, int argc, sqlite3_value **v)
 {
+	const char *call = argc > 3 ? (const char *)sqlite3_value_text(v[3]) : NULL;
+	const char *arrow = call && !strncmp(call, "sendfile", 8) ? "<- " : "-> ";
 	const char *part[3];
 	char *text;
 
-	(void)argc;
 	for (int i = 0; i < 3; i++)
 		part[i] = (const char *)sqlite3_value_text(v[i]);
 	if (part[0] && part[1] && !strcmp(part[0], part[1]))
 		part[1] = NULL;
-	text = sqlite3_mprintf("%s%s%s%s%s", part[0] ? part[0] : "",
-			       part[1] ? (part[0] ? " -> " : "-> ") : "", part[1] ? part[1] : "",
+	text = sqlite3_mprintf("%s%s%s%s%s%s", part[0] ? part[0] : "", part[0] && part[1] ? " " : "",
+			       part[1] ? arrow : "", part[1] ? part[1] : "",
 			       part[2] && (part[0] || part[1]) ? "  " : "", part[2] ? part[2] : "");
 	if (text)
 		sqlite3_result_text(c, text, -1, sqlite3_free);
@@ -310,7 +312,7 @@ bool query_functions(sqlite3 *db)
 		void (*fn)(sqlite3_context *, int, sqlite3_value **);
 	} all[] = {
 		{ "size", 1, fn_size },	    { "dur", 1, fn_dur },   { "iso", 1, fn_iso },
-		{ "listed", 2, fn_listed }, { "what", 3, fn_what }, { "also", -1, fn_also },
+		{ "listed", 2, fn_listed }, { "what", -1, fn_what }, { "also", -1, fn_also },
 	};
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)

@@ -9,7 +9,7 @@ WHERE 1
 	AND call_id IN (SELECT id FROM calls WHERE listed(:syscall, name))
 	AND ts_ns >= :since
 	AND ts_ns < :until
-	AND errno_id IS NOT NULL -- :failed
+	AND errno_id < 512 -- :failed
 ORDER BY ts_ns, seq
 LIMIT :limit
 -- text
@@ -18,5 +18,5 @@ SELECT substr(time, 1, 10) AS day, substr(time, 12, 15) AS time,
 	comm, syscall, fd,
 	CASE WHEN abs(ret) > 1 << 40 THEN printf('0x%x', ret)
 	     ELSE coalesce(errno, CAST(ret AS TEXT), '?') END AS result,
-	what(path, path2, detail) AS what
+	what(path, path2, detail, syscall) AS what
 FROM rows;

@@ -198,6 +198,7 @@ FAN_USAGE = [
     ("a bad limit", [good, "--timeline", "--limit", "many"], "many"),
     ("a bad pid", [good, "--timeline", "--pid", "abc"], "abc"),
     ("a bad time", [good, "--timeline", "--since", "yesterdayish"], "yesterdayish"),
+    ("a day that there is not", [good, "--timeline", "--until", "2024-02-30"], "2024-02-30"),
     ("an unknown syscall", [good, "--timeline", "--syscall", "frobnicate"], "frobnicate"),
     ("a case that is not there", [tmp + "/absent.frz"], "absent", "no such"),
     ("a case that is a directory", [tmp], "directory"),

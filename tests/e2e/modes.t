@@ -167,6 +167,29 @@ is_(one(case, "SELECT COUNT(*) FROM timeline WHERE path = '/etc/passwd' AND sysc
 case = new()
 r = frec("-v", "-o", case, "--", "/bin/sh", "-c", "cat /etc/passwd >/dev/null")
 ok("openat" in r.stderr + r.stdout and "/etc/passwd" in r.stderr + r.stdout, "-v prints events", r.stderr[-500:])
+st = os.stat("/etc/passwd")
+when = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(st.st_mtime))
+told = f"{{file {st.st_mode & 0o7777:04o} root:root size={st.st_size} mtime={when}}}"
+ok(sum(told in line for line in r.stderr.splitlines()) == 1, "-v tells what was opened, once", told + "\n" + r.stderr[-900:])
+case = new()
+r = frec("-v", "-o", case, "--", "python3", "-c", """
+import os, socket
+s = socket.create_server(("127.0.0.1", 0))
+c = socket.create_connection(s.getsockname())
+a, _ = s.accept()
+c.send(b"12345")
+f = os.open("/etc/passwd", os.O_RDONLY)
+os.sendfile(a.fileno(), f, 0, 7)
+print(c.getsockname()[1], s.getsockname()[1])
+""")
+near, far = (int(p) for p in r.stdout.split())
+lines = r.stderr.splitlines()
+ok(any(f" sendto " in x and f"{{inet/stream 127.0.0.1:{near} > 127.0.0.1:{far}}}" in x and x.endswith("= 5")
+       for x in lines), "-v tells a socket's addresses", r.stderr[-1500:])
+ok(any(" sendfile " in x and f"{{inet/stream 127.0.0.1:{far} > 127.0.0.1:{near}}} <- /etc/passwd" in x
+       for x in lines), "-v: bytes of sendfile go from the file to the socket", r.stderr[-1500:])
+ok("<- /etc/passwd" in run(FANALYZE, case, "--timeline", "--syscall", "sendfile").stdout,
+   "and so they do in the timeline")
 
 # ---- several targets ----
 a, b = start("sleep", "100"), start("sleep", "100")
