@@ -135,6 +135,7 @@ ANALYZER_SRC = \
 	analyzer/export.c \
 	analyzer/extract.c \
 	analyzer/extract_filter.c \
+	analyzer/extract_learn.c \
 	analyzer/extract_records.c \
 	analyzer/extract_told.c \
 	analyzer/extract_write.c \
@@ -154,6 +155,9 @@ ANALYZER_SRC = \
 	analyzer/report.c \
 	analyzer/rows.c \
 	analyzer/rules.c \
+	analyzer/rules_apply.c \
+	analyzer/rules_known.c \
+	analyzer/rules_learn.c \
 	analyzer/sshsig.c \
 	analyzer/summary.c \
 	analyzer/table.c \

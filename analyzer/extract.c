@@ -23,7 +23,7 @@ struct job {
 	/* of the original, from the first pass */
 	struct frz_case_head head;
 	enum frz_err end;
-	char boot_id[65], reason[600];  /* of its end */
+	char boot_id[65], reason[501];  /* of its end */
 	struct frz_moment last;
 	bool writing, same_end;         /* the second pass met the last block of the first */
 	int code;
@@ -85,6 +85,8 @@ static bool take_records(struct job *j, const struct frz_case_item *it, bool *no
 			wanted = extract_wants(&j->filter, j->d, &rec, to_real, nomem);
 		else if (!j->writing && !extract_knows_record(rec.type))
 			j->filter.out.unknown_records++;
+		if (!j->writing && !extract_learn(j->rules, j->d, &rec))
+			*nomem = true;
 		if (j->writing && !wrote(j, extract_records_take(j->records, &rec, wanted, &j->filter)))
 			return false;
 	}
@@ -130,8 +132,7 @@ static void keep_end(struct job *j, const struct frz_case_item *it)
 	if (frz_field_bytes(&it->block, FRZ_K_BOOT_ID, &p, &n))
 		snprintf(j->boot_id, sizeof(j->boot_id), "%.*s", (int)n, (const char *)p);
 	if (frz_field_bytes(&it->block, FRZ_K_END_REASON, &p, &n))
-		snprintf(j->reason, sizeof(j->reason), "extract; the original: %.*s", (int)(n < 500 ? n : 500),
-			 (const char *)p);
+		snprintf(j->reason, sizeof(j->reason), "%.*s", (int)(n < 500 ? n : 500), (const char *)p);
 	if (it->type == FRZ_SEAL)
 		j->last = it->at;
 }
@@ -144,6 +145,8 @@ static bool take_item(struct job *j, struct frz_case *c, const struct frz_case_i
 		return take_segment(j, c, it);
 	if (!j->writing) {
 		keep_end(j, it);
+		if (it->type == FRZ_GENESIS && !extract_learn_genesis(j->rules, &it->block))
+			return fail(j, VERIFY_USAGE, "out of memory");
 		return true;
 	}
 	if (it->type == FRZ_GENESIS)
@@ -268,7 +271,7 @@ static bool write_extract(struct job *j)
 		return fail(j, VERIFY_USAGE, "out of memory");
 	j->writing = true;
 	signal(SIGXFSZ, SIG_IGN); /* a file size limit is an error like others */
-	return pass(j) && wrote(j, extract_put_seal(&j->w, j->boot_id, j->reason, j->last, j->head.lost));
+	return pass(j) && wrote(j, extract_put_seal(&j->w, j->boot_id, j->reason, j->rules, j->last, j->head.lost));
 }
 
 /* What was written is read as a stranger would read it. */
@@ -310,7 +313,7 @@ static int check_options(const struct options *o)
 
 int extract_run(const struct options *o)
 {
-	struct job j = { .o = o, .w.fd = -1, .reason = "extract; the original has no end" };
+	struct job j = { .o = o, .w.fd = -1 };
 	char err[400];
 	bool good = false;
 	int code = check_options(o);

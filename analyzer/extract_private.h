@@ -50,6 +50,15 @@ bool extract_path_fits(const struct extract_filter *x, struct frz_str path);
 bool extract_knows_record(unsigned type);
 bool extract_knows_attachment(const struct extract_filter *x, unsigned kind);
 
+/* ---- extract_learn.c: what rules have to know before the first string is told ---- */
+
+#define FRZ_AF_UNIX 1
+#define FRZ_SUN_MAX 110         /* a sockaddr_un that is full */
+
+/* False: no memory. rec was just decoded by d. r NULL: nothing to do. */
+bool extract_learn(struct rules *r, const struct frz_decoder *d, const struct frz_record *rec);
+bool extract_learn_genesis(struct rules *r, const struct frz_block *genesis);
+
 /* ---- extract_write.c: blocks of the new case ---- */
 
 struct extract_file {
@@ -87,9 +96,9 @@ struct extract_segment {
 enum frz_err extract_put_segment(struct extract_file *w, const struct extract_segment *s);
 /* TICK and RECOVERY of the original, with the totals of the extract. */
 enum frz_err extract_put_block(struct extract_file *w, const struct frz_block *blk);
-/* boot id and moment: of the original's end. lost: in all of the original. */
+/* boot id, reason (empty: it has none) and moment: of the original's end. lost: in all of it. */
 enum frz_err extract_put_seal(struct extract_file *w, const char *boot_id, const char *reason,
-			      struct frz_moment at, uint64_t lost);
+			      const struct rules *rules, struct frz_moment at, uint64_t lost);
 
 /* ---- extract_records.c: records of a segment told anew ---- */
 

@@ -120,28 +120,48 @@ uint32_t told_string(struct extract_records *e, uint64_t number, enum mode mode)
 	return got.u.number;
 }
 
+/* Bytes of an address, other than a Unix socket's, that are numbers. What a program has behind them,
+ * out of its memory, or in addresses of other families, can be anything. */
+static size_t address_len(unsigned family)
+{
+	static const struct { unsigned family; size_t len; } known[] = {
+		{ 2, 8 },	/* AF_INET: port, address */
+		{ 10, 28 },	/* AF_INET6 */
+		{ 16, 12 },	/* AF_NETLINK */
+		{ 17, 12 },	/* AF_PACKET, without the hardware's address */
+		{ 40, 12 },	/* AF_VSOCK */
+	};
+
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+		if (known[i].family == family)
+			return known[i].len;
+	return 2;
+}
+
 size_t told_sockaddr(struct extract_records *e, const uint8_t *p, size_t n, uint8_t *dst)
 {
+	unsigned family = n >= 2 ? frz_get16(p) : 0;
 	bool abstract = n > 3 && p[2] == 0;
-	size_t start = abstract ? 3 : 2, len;
+	size_t start = abstract ? 3 : 2, len = n;
+	enum rules_result res;
 
-	if (n)
-		memcpy(dst, p, n);
-	if (!e->rules || n < 4 || frz_get16(p) != 1 /* AF_UNIX */)
-		return n;
+	if (e->rules && family != FRZ_AF_UNIX && len > address_len(family))
+		len = address_len(family);
+	if (len)
+		memcpy(dst, p, len);
+	if (!e->rules || n < 3 || family != FRZ_AF_UNIX)
+		return len;
+	/* an abstract name can hold NULs; behind the one that ends another stands nothing of it */
 	len = abstract ? n - start : strnlen((const char *)p + start, n - start);
-	switch (rules_apply(e->rules, p + start, len, n >= 110, &e->text)) {
-	case RULES_SAME:
-		return n;
-	case RULES_NOMEM:
+	res = rules_apply_list(e->rules, p + start, len, n >= FRZ_SUN_MAX, &e->text);
+	if (res == RULES_NOMEM) {
 		told_failed(e, FRZ_E_NOMEM);
 		return 0;
-	case RULES_CHANGED:
-		break;
 	}
 	len = e->text.n < UINT16_MAX - start - 1 ? e->text.n : UINT16_MAX - start - 1;
-	memcpy(dst + start, e->text.p, len);
-	if (!abstract)
+	if (len)
+		memcpy(dst + start, e->text.p, len);
+	if (!abstract && strnlen((const char *)p + start, n - start) < n - start)
 		dst[start + len++] = 0;
 	return start + len;
 }

@@ -131,8 +131,8 @@ static bool put_text(struct frz_block_builder *bb, enum frz_key key, const void 
 	return s != NULL;
 }
 
-static bool copy_text(struct frz_block_builder *bb, const struct frz_block *from, enum frz_key key,
-		      const struct rules *rules)
+static bool copy_text_as(struct frz_block_builder *bb, enum frz_key as, const struct frz_block *from,
+			 enum frz_key key, const struct rules *rules)
 {
 	struct rules_text t = { .n = 0 };
 	const uint8_t *p;
@@ -141,9 +141,15 @@ static bool copy_text(struct frz_block_builder *bb, const struct frz_block *from
 
 	if (!frz_field_bytes(from, key, &p, &n))
 		return true;
-	good = rules_apply(rules, p, n, false, &t) != RULES_NOMEM && put_text(bb, key, t.p, t.n);
+	good = rules_apply(rules, p, n, false, &t) != RULES_NOMEM && put_text(bb, as, t.p, t.n);
 	free(t.p);
 	return good;
+}
+
+static bool copy_text(struct frz_block_builder *bb, const struct frz_block *from, enum frz_key key,
+		      const struct rules *rules)
+{
+	return copy_text_as(bb, key, from, key, rules);
 }
 
 static bool copy_list(struct frz_block_builder *bb, const struct frz_block *from, enum frz_key key,
@@ -196,7 +202,9 @@ enum frz_err extract_put_genesis(struct extract_file *w, const struct frz_block 
 	size_t texts = 22 * g->total + sizeof(o->filter) + sizeof(o->left_out);
 	struct frz_block_builder bb;
 	uint8_t id[16], self[FRZ_HASH_LEN];
+	const uint8_t *p;
 	bool good;
+	size_t n;
 	enum frz_err err = begin(w, &bb, FRZ_GENESIS, texts);
 
 	if (err != FRZ_OK)
@@ -208,13 +216,13 @@ enum frz_err extract_put_genesis(struct extract_file *w, const struct frz_block 
 	       copy_text(&bb, g, FRZ_K_NOTE, rules) && copy_text(&bb, g, FRZ_K_HOSTNAME, rules) &&
 	       copy_text(&bb, g, FRZ_K_MACHINE_ID, rules) && copy_text(&bb, g, FRZ_K_BOOT_ID, NULL) &&
 	       copy_text(&bb, g, FRZ_K_KERNEL, rules) && copy_text(&bb, g, FRZ_K_TIMEZONE, rules) &&
-	       copy_text(&bb, g, FRZ_K_CLOCK_STATE, NULL);
+	       copy_text(&bb, g, FRZ_K_CLOCK_STATE, rules);
 	copy_num(&bb, g, FRZ_K_UID);
 	good = good && copy_list(&bb, g, FRZ_K_ARGV, rules);
 	frz_block_text(&bb, FRZ_K_RECORDER, "fanalyze " FREC_VERSION " (extract)");
 	frz_block_bytes(&bb, FRZ_K_RECORDER_SHA256, self, FRZ_HASH_LEN);
 	copy_num(&bb, g, FRZ_K_TICK_SECONDS);
-	good = good && copy_text(&bb, g, FRZ_K_RECORDS, NULL);
+	good = good && copy_text(&bb, g, FRZ_K_RECORDS, rules);
 	copy_num(&bb, g, FRZ_K_SNAP);
 	copy_num(&bb, g, FRZ_K_CAPABILITIES);
 	copy_num(&bb, g, FRZ_K_EUID);
@@ -222,15 +230,9 @@ enum frz_err extract_put_genesis(struct extract_file *w, const struct frz_block 
 	frz_block_bytes(&bb, FRZ_K_ORIGIN_HEAD, o->head, FRZ_HASH_LEN);
 	frz_block_text(&bb, FRZ_K_ORIGIN_STATE, o->state);
 	frz_block_u64(&bb, FRZ_K_ORIGIN_EVENTS, o->events);
-	if (good) {
-		const uint8_t *p = NULL;
-		size_t n = 0;
-
-		frz_field_bytes(g, FRZ_K_RECORDER, &p, &n);
-		good = put_text(&bb, FRZ_K_ORIGIN_RECORDER, p, n);
-		frz_field_bytes(g, FRZ_K_RECORDER_SHA256, &p, &n);
+	good = good && copy_text_as(&bb, FRZ_K_ORIGIN_RECORDER, g, FRZ_K_RECORDER, rules);
+	if (frz_field_bytes(g, FRZ_K_RECORDER_SHA256, &p, &n))
 		frz_block_bytes(&bb, FRZ_K_ORIGIN_RECORDER_SHA256, p, n);
-	}
 	frz_block_text(&bb, FRZ_K_EXTRACT_FILTER, o->filter);
 	if (rules)
 		frz_block_bytes(&bb, FRZ_K_EXTRACT_RULES_SHA256, rules_sha256(rules), FRZ_HASH_LEN);
@@ -299,15 +301,33 @@ enum frz_err extract_put_block(struct extract_file *w, const struct frz_block *b
 	return finish(w, &bb);
 }
 
+/* "extract; the original: targets exited" */
+static char *end_reason(const char *reason, const struct rules *rules)
+{
+	struct rules_text t = { .n = 0 };
+	char *s = NULL;
+
+	if (!*reason)
+		return strdup("extract; the original has no end");
+	if (rules_apply(rules, reason, strlen(reason), false, &t) == RULES_NOMEM ||
+	    asprintf(&s, "extract; the original: %.*s", (int)t.n, (const char *)t.p) < 0)
+		s = NULL;
+	free(t.p);
+	return s;
+}
+
 enum frz_err extract_put_seal(struct extract_file *w, const char *boot_id, const char *reason,
-			      struct frz_moment at, uint64_t lost)
+			      const struct rules *rules, struct frz_moment at, uint64_t lost)
 {
 	struct frz_block_builder bb;
 	uint8_t prefix[FRZ_HASH_LEN], head[FRZ_HASH_LEN];
-	enum frz_err err = begin(w, &bb, FRZ_SEAL, 256 + strlen(reason) + w->index.len);
+	char *ended = end_reason(reason, rules);
+	enum frz_err err = ended ? begin(w, &bb, FRZ_SEAL, 256 + strlen(ended) + w->index.len) : FRZ_E_NOMEM;
 
-	if (err != FRZ_OK)
+	if (err != FRZ_OK) {
+		free(ended);
 		return err;
+	}
 	frz_sha256_peek(&w->sha, prefix);
 	memcpy(head, w->link, FRZ_HASH_LEN);
 	frz_block_text(&bb, FRZ_K_BOOT_ID, boot_id);
@@ -315,7 +335,8 @@ enum frz_err extract_put_seal(struct extract_file *w, const char *boot_id, const
 	frz_block_u64(&bb, FRZ_K_REAL, at.real_ns);
 	frz_block_u64(&bb, FRZ_K_EVENTS, w->events);
 	frz_block_u64(&bb, FRZ_K_LOST, lost);
-	frz_block_text(&bb, FRZ_K_END_REASON, reason);
+	frz_block_text(&bb, FRZ_K_END_REASON, ended);
+	free(ended);
 	frz_block_u64(&bb, FRZ_K_SEGMENTS, w->segments);
 	frz_block_u64(&bb, FRZ_K_TICKS, w->ticks);
 	frz_block_bytes(&bb, FRZ_K_INDEX, w->index.p, w->index.len);

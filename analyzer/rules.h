@@ -13,6 +13,10 @@
  * the rest of the line, as it stands. The first `whole` that matches ends it; otherwise all
  * `names` and then all `part` are applied, in their order.
  *
+ * A name is told in more ways than one. So every string of the case is learned from first; what
+ * was found behind DIR/ is then replaced wherever it stands as a word, and a path that a `whole`
+ * fits together with the directory it is relative to, wherever it stands as a string.
+ *
  * Of a string that was cut when it was recorded, only the beginning is known: it is dealt with
  * as if the rest could be anything.
  */
@@ -35,6 +39,13 @@ void rules_free(struct rules *r);       /* NULL is fine */
 const uint8_t *rules_sha256(const struct rules *r);     /* of the file */
 /* Without one, a short file of rules can be guessed from its hash. */
 bool rules_have_key(const struct rules *r);
+
+/* All that the case holds, before anything is applied. False: no memory. */
+bool rules_learn(struct rules *r, const void *p, size_t n, bool cut);
+bool rules_learn_list(struct rules *r, const void *p, size_t n, bool cut);
+/* A path and the directory that it is relative to. */
+bool rules_learn_path(struct rules *r, const void *dir, size_t ndir, const void *path, size_t n,
+		      bool cut);
 
 /* A text that grows. */
 struct rules_text { uint8_t *p; size_t n, cap; };

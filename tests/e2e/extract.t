@@ -252,6 +252,81 @@ extract("n.frz", "f.frz", "--rules", rules("rules", "redact part alice\n"), "--p
 is_(told("f.frz", b"alice"), [], "a filter that names her is not told, either")
 ok(one("f.frz", "SELECT count(*) FROM timeline") > 0, "but works")
 
+# ---- names told in other ways than the rules name them ----
+
+with open("tool.py", "w") as f:
+    f.write("""
+import ctypes, os, socket, struct, sys
+name, base = bytes.fromhex('616c696365').decode(), sys.argv[1]
+libc = ctypes.CDLL(None, use_errno=True)
+os.chdir(base)
+open(name + '/in.txt', 'w').close()                             # relative to the folder of names
+os.chdir(name)
+try: open('../' + name + '/out.txt')
+except OSError: pass
+try: open('/srv/..' + base + '/./' + name + '/none')            # by a way that is none
+except OSError: pass
+try: os.stat('../bob/../' + name)
+except OSError: pass
+fd = os.open('..', os.O_RDONLY | os.O_DIRECTORY)
+os.stat(name + '/in.txt', dir_fd=fd)
+try: os.stat('carol/none', dir_fd=fd)                           # a name that nothing stands behind
+except OSError: pass
+try: os.stat('carol')
+except OSError: pass
+os.rename('in.txt', 'diary.txt')                                # for a `whole`, by its last part only
+os.symlink('diary.txt', 'link')
+junk = b' '.join([name.encode()] * 12)
+for family, address in ((1, b'sock' + bytes(1) + junk), (1, bytes(1) + b'x' + bytes(3) + junk), (1, b'q'),
+                        (2, struct.pack('>HI', 9, 0x7f000001) + junk), (16, bytes(10) + junk), (38, junk), (10, bytes(26) + junk)):
+    address = struct.pack('<H', family) + address
+    s = socket.socket(family if family in (1, 2, 10) else 1, socket.SOCK_DGRAM)
+    libc.bind(s.fileno(), address, len(address))
+    libc.connect(s.fileno(), address, len(address))
+    libc.sendto(s.fileno(), b'x', 1, 0, address, len(address))
+    if family == 1: os.fstat(s.fileno())
+libc.prctl(15, name.encode() + b' at work', 0, 0, 0)
+os.system('echo ' + name + ' ' + name + '@host ' + name + '.txt -u' + ' ' + name + ' > /dev/null')
+""")
+os.makedirs("homes/alice")
+homes = os.getcwd() + "/homes"
+env = dict(os.environ, USER="alice", LOGNAME="alice", HOME=homes + "/alice", MAIL="/var/mail/alice")
+r = frec("-q", "-o", "o.frz", "--env", "--note", "asked by alice", "--examiner", "alice", "--", sys.executable, "tool.py", homes,
+         env=env)
+is_(r.returncode, 0, "a case that tells a name in many ways")
+ok(len(told("o.frz", b"alice")) >= 2, "it does")
+for kind in ("redact", "pseudonym"):
+    out = kind + "-names.frz"
+    extract("o.frz", out, "--rules", rules("rules", f"{kind} names {homes}\n"))
+    sound(out, f"{kind} names")
+    is_(told(out, b"alice"), [], "  not told in any way")
+    is_(told(out, b"carol"), [], "  nor is one that there was not")
+    is_(told(out, b"bob"), [], "  nor one that was passed by")
+    ok(told(out, b"diary.txt"), "  everything else is")
+want, got = timeline("o.frz"), timeline("pseudonym-names.frz")
+ok(len(want) == len(got) and all(w[k] == g[k] for w, g in zip(want, got) for k in
+                                 ("ts_ns", "dur_ns", "pid", "tid", "syscall", "fd", "ret", "errno", "bytes")),
+   "  everything but names is as it was")
+is_(one("pseudonym-names.frz", "SELECT count(*) FROM timeline WHERE detail GLOB '*127.0.0.1:9*'"),
+    one("o.frz", "SELECT count(*) FROM timeline WHERE detail GLOB '*127.0.0.1:9*'"), "  and internet addresses are")
+extract("o.frz", "part.frz", "--rules", rules("rules", "redact part alice\n"))
+sound("part.frz", "redact part")
+is_(told("part.frz", b"alice"), [], "  not told in any way")
+ok(told("o.frz", b"diary.txt"), "a file that is named by its last part only")
+extract("o.frz", "whole.frz", "--rules", rules("rules", f"redact whole {homes}/*/diary*\n"))
+sound("whole.frz", "redact whole")
+is_(told("whole.frz", b"diary"), [], "  not told in any way")
+c = forge.Case(open("o.frz", "rb").read())
+for b in c.blocks:
+    for key in (10, 13, 16, 64):
+        if key in b.fields:
+            b.set(key, b.get(key) + b" alice")
+with open("o2.frz", "wb") as f:
+    f.write(c.build())
+extract("o2.frz", "texts.frz", "--rules", rules("rules", "redact part alice\n"))
+sound("texts.frz", "names in what a block tells of the recording")
+is_(told("texts.frz", b"alice"), [], "  not told, either")
+
 # ---- many events, more than one segment ----
 
 r = frec("-q", "-o", "big.frz", "--", "dd", "if=/dev/zero", "of=/dev/null", "bs=1", "count=300000")

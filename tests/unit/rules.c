@@ -93,6 +93,11 @@ static const struct { const char *rules, *was, *now; bool cut; } cases[] = {
 	{ "redact whole /home/*/mail\n", "/home/ali", "[redacted]", true },
 	{ "redact whole /home/*/mail\n", "/srv/ali", "/srv/ali", true },
 	{ "redact names /home\n", "/home/al", "/home/[redacted]", true },
+	/* written in another way */
+	{ "redact names /home\n", "/home/./alice/x", "/home/./[redacted]/x", false },
+	{ "redact names /home\n", "/home//./alice/x", "/home//./[redacted]/x", false },
+	{ "redact names /home\n", "/home/.alice", "/home/[redacted]", false },
+	{ "redact names /home\n", "/home/../srv", "/home/../srv", false },
 };
 
 static void check_cases(void)
@@ -127,6 +132,74 @@ static void check_pseudonyms(void)
 	rules_free(r);
 }
 
+/* What becomes of the last of some strings when all of them were learned from; dir NULL: none is
+ * relative to it. */
+static const char *learned(const char *rules, const char *dir, const char *const *s, bool cut)
+{
+	static char out[4096];
+	char err[200];
+	struct rules *r = rules_parse(rules, strlen(rules), "rules", err, sizeof(err));
+	const char *last = "";
+
+	if (!r)
+		return "?";
+	for (; *s; last = *s++)
+		if (!rules_learn(r, *s, strlen(*s), cut && !s[1]) ||
+		    (dir && !rules_learn_path(r, dir, strlen(dir), *s, strlen(*s), false)))
+			abort();
+	if (rules_apply(r, last, strlen(last), cut, &text) == RULES_NOMEM)
+		abort();
+	snprintf(out, sizeof(out), "%.*s", (int)text.n, (const char *)text.p);
+	rules_free(r);
+	return out;
+}
+
+#define LEARNED(rules, dir, cut, ...) \
+	learned(rules, dir, (const char *const[]){ __VA_ARGS__, NULL }, cut)
+
+static void check_learned(void)
+{
+	static const char home[] = "redact names /home\n";
+	static const struct { const char *was, *now; } same[] = {
+		{ "alice", "[redacted]" },
+		{ "alice/x", "[redacted]/x" },
+		{ "../alice", "../[redacted]" },
+		{ "USER=alice", "USER=[redacted]" },
+		{ "ls -l alice;", "ls -l [redacted];" },
+		{ "alice@host:alice", "[redacted]@host:[redacted]" },
+		{ "/srv/alice.txt", "/srv/[redacted].txt" },
+		{ "my-alice_x", "my-[redacted]_x" },
+		{ "malice", "malice" },
+		{ "/srv/alices/alic", "/srv/alices/alic" },
+		{ "j.doe-smith", "[redacted]" },
+		{ "-u j.doe-smith", "-u [redacted]" },
+		{ "/doe/smith", "/doe/smith" },
+		{ "/x/John Roe", "/x/[redacted]" },
+		{ "/home/John Roe/y", "/home/[redacted]/y" },
+		{ "", "" },
+	};
+
+	for (size_t i = 0; i < sizeof(same) / sizeof(same[0]); i++)
+		is_str(LEARNED(home, NULL, false, "/home/alice/y", "/home/j.doe-smith", "/home/John Roe", same[i].was),
+		       same[i].now, same[i].was);
+	is_str(LEARNED(home, NULL, false, "--a=/home/bob/../carol/x", "carol"), "[redacted]", "behind a way back");
+	is_str(LEARNED(home, NULL, false, "--a=/home/bob/../carol/x", "bob"), "[redacted]", "or passed by");
+	is_str(LEARNED(home, "/home/x", false, "../bob/../carol", "bob"), "[redacted]", "relative, too");
+	is_str(LEARNED(home, NULL, false, "/home/./././dave", "dave"), "[redacted]", "behind dots");
+	is_str(LEARNED(home, NULL, false, "/srv/../home/erin", "erin"), "[redacted]", "from elsewhere");
+	is_str(LEARNED(home, "/home", false, "alice/x"), "[redacted]/x", "relative to the directory itself");
+	is_str(LEARNED(home, "/home/bob", false, "../alice/x"), "../[redacted]/x", "beside it");
+	is_str(LEARNED(home, "/", false, "home/alice"), "home/[redacted]", "below the root");
+	is_str(LEARNED(home, "/srv", false, "alice/x"), "alice/x", "elsewhere it is no name");
+	is_str(LEARNED(home, NULL, true, "/home/alice", "x/al"), "x/[redacted]", "cut short: the rest could be hers");
+	is_str(LEARNED(home, NULL, true, "/home/alice", "x/bo"), "x/bo", "or could not");
+	is_str(LEARNED("redact whole */plan*.txt\n", "/srv/secret", false, "plan1.txt"), "[redacted]",
+	       "a relative path that a `whole` fits with its directory");
+	is_str(LEARNED("redact whole /srv/*\n", "/srv/secret", false, "../../etc/passwd"), "../../etc/passwd",
+	       "and one that it does not");
+	is_str(LEARNED("redact part alice\n", "/home", false, "bob"), "bob", "rules that learn nothing");
+}
+
 static void check_refused(void)
 {
 	static const char *const bad[] = {
@@ -147,6 +220,7 @@ int main(void)
 	check_globs();
 	check_cases();
 	check_pseudonyms();
+	check_learned();
 	check_refused();
 	free(text.p);
 	return tap_done();
