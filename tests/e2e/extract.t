@@ -106,6 +106,12 @@ like(fanalyze("all.frz", "--verify").stdout, r"an EXTRACT of another case[^$]*Th
 like(fanalyze("all.frz").stdout, "an EXTRACT of case " + a["case_id"], "so does the summary")
 fanalyze("all.frz", "--report", "report.html")
 like(open("report.html").read(), "an EXTRACT of case " + a["case_id"], "and a report")
+r = fanalyze("all.frz", "--export", "strace")
+ok(r.returncode == 0 and r.stdout.startswith("# an EXTRACT of case " + a["case_id"]), "and an export as strace", r.stdout[:300])
+r = fanalyze("all.frz", "--export", "csv")
+ok(r.returncode == 0 and r.stdout.startswith("seq,") and "an EXTRACT of case " + a["case_id"] in r.stderr,
+   "one as CSV says it beside its rows", r.stderr)
+is_(fanalyze("a.frz", "--export", "csv").stderr, "", "of the original there is nothing to say")
 is_(one("all.frz", "SELECT value FROM case_info WHERE key = 'extract_of_chain_head'"), a["chain_head"], "case_info names it")
 is_(fanalyze("all.frz", "--verify", "--expect-head", a["chain_head"]).returncode, 1, "the original's chain head is none of it")
 for drop in (20, 21, 23, 26, 28, 29):
