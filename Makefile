@@ -267,10 +267,12 @@ HELPERS = \
 # tests/targets/NAME.c: programs to be traced, linked with nothing of ours
 TARGETS = \
 	commands \
+	faults \
 	hostile \
 	where \
 	counter \
 	io \
+	noise \
 	paths \
 	races \
 	sideways \
@@ -282,6 +284,7 @@ TARGETS = \
 # of these NAME32 is the same as a 32-bit program, where the compiler has what that takes
 TARGETS32 = \
 	commands \
+	noise \
 
 # tests/hazards/NAME.c: one program of many targets, each of which fails when traced wrongly
 HAZARDS = \
@@ -331,6 +334,7 @@ SCRIPT_TESTS = \
 	tests/e2e/context.t \
 	tests/e2e/hostile.t \
 	tests/e2e/mapped.t \
+	tests/e2e/noise.t \
 	tests/e2e/races.t \
 	tests/e2e/differential.t \
 	tests/e2e/bad-input.t \

@@ -16,6 +16,7 @@
 #include <linux/seccomp.h>
 
 #include "mapped.h"
+#include "mem.h"
 
 #define PTRACE_TRACEME_REQUEST 0u
 #define FILES_FLAG          0x400u      /* CLONE_FILES, linux/sched.h */
@@ -65,6 +66,8 @@ static struct fdent *bind(struct capture *c, struct tracee *t, int fd, struct fi
 		was = fdtable_wake(t->fds, fd, NULL);
 	if (was)
 		emit_unbind(c->emit, was);
+	if (file->path && (!strcmp(file->path, "anon_inode:[userfaultfd]") || !strcmp(file->path, "/dev/userfaultfd")))
+		mem_careful();
 	ent = fdtable_bind(t->fds, fd, file, how, now_ns, &old);
 	if (!ent)
 		fileinfo_release(file);

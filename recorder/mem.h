@@ -4,6 +4,11 @@
  * process_vm_readv(2) first; where that is refused (a target that made itself
  * undumpable under a tracer without CAP_SYS_PTRACE) PTRACE_PEEKDATA, which the kernel always
  * grants to the tracer. Nothing is ever written.
+ *
+ * With userfaultfd(2) a program answers faults on its own memory: process_vm_readv would wait for
+ * a thread of it that may be stopped, and could not even be interrupted. mem_careful() has
+ * /proc/TID/mem read from then on, which fails instead, but also sees what the program itself may
+ * not read (PROT_NONE).
  */
 #ifndef FREC_MEM_H
 #define FREC_MEM_H
@@ -13,6 +18,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+void mem_careful(void);
 /* Reads up to n bytes at addr; returns how many could be read from the front (0: none). */
 size_t mem_read(pid_t tid, uint64_t addr, void *buf, size_t n);
 /* All n bytes or false. */

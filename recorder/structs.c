@@ -8,10 +8,10 @@
 
 #include "mem.h"
 
-#define FDSET_BYTES 8192u       /* of an fd_set that are looked at: 65,536 fds */
-#define HANDLE_KEEP 128u        /* MAX_HANDLE_SZ: the kernel's own limit */
+#define FDSET_BYTES 8192u /* of an fd_set that are looked at: 65,536 fds */
+#define HANDLE_KEEP 128u  /* MAX_HANDLE_SZ: the kernel's own limit */
 #define STR_KEEP    1024u
-#define STRUCT_MAX  32u         /* bytes of a structure of an array */
+#define STRUCT_MAX  32u /* bytes of a structure of an array */
 
 static void add_num(struct tracee *t, int64_t v)
 {
@@ -57,7 +57,8 @@ static void clear_out(const struct frz_numsdef *def, enum frz_abi abi, uint8_t *
 }
 
 /* Takes the members out of a structure's bytes. */
-static void put_struct(struct tracee *t, const struct frz_numsdef *def, uint8_t *raw, size_t len, bool after)
+static void put_struct(struct tracee *t, const struct frz_numsdef *def, uint8_t *raw, size_t len,
+		       bool after)
 {
 	int64_t nums[FRZ_NUMS_MAX];
 	unsigned n;
@@ -69,7 +70,8 @@ static void put_struct(struct tracee *t, const struct frz_numsdef *def, uint8_t 
 		add_num(t, nums[i]);
 }
 
-static void take_member_text(struct tracee *t, unsigned slot, const struct frz_numsdef *def, uint64_t addr, size_t len)
+static void take_member_text(struct tracee *t, unsigned slot, const struct frz_numsdef *def,
+			     uint64_t addr, size_t len)
 {
 	size_t at;
 	const struct frz_member *m = frz_nums_text(def, tracee_abi(t), &at);
@@ -158,7 +160,7 @@ void take_handle(struct tracee *t, unsigned slot, uint64_t addr)
 	}
 	n = frz_get32(raw);
 	if (n > HANDLE_KEEP)
-		item_cut(t, slot, n);           /* which the kernel refuses */
+		item_cut(t, slot, n); /* which the kernel refuses */
 	else if (!mem_read_all(t->tid, addr + 8, raw + 8, n))
 		item_fault(t, slot);
 	else

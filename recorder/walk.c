@@ -16,15 +16,15 @@
 #include <unistd.h>
 #include <linux/magic.h>
 
-#define LINKS_MAX     40        /* the kernel's own limit, path_resolution(7) */
-#define PROC_ROOT_INO 1         /* of the root of every procfs */
-#define STEP          (O_PATH | O_CLOEXEC)
+#define LINKS_MAX     40 /* the kernel's own limit, path_resolution(7) */
+#define PROC_ROOT_INO 1	 /* of the root of every procfs */
+#define STEP	      (O_PATH | O_CLOEXEC)
 
 struct walk {
 	pid_t tid;
-	int root, at;                   /* at: where it has got to */
+	int root, at; /* at: where it has got to */
 	unsigned links;
-	char rest[2 * PATH_MAX];        /* what is left of the path */
+	char rest[2 * PATH_MAX]; /* what is left of the path */
 };
 
 static int open_proc(pid_t tid, const char *what, int n)
@@ -52,7 +52,8 @@ static bool at_root(const struct walk *w)
 {
 	struct stat a, b;
 
-	return fstat(w->at, &a) == 0 && fstat(w->root, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+	return fstat(w->at, &a) == 0 && fstat(w->root, &b) == 0 && a.st_dev == b.st_dev &&
+	       a.st_ino == b.st_ino;
 }
 
 /* What is left begins with the symlink's text from now on. */

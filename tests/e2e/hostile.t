@@ -121,6 +121,32 @@ else:
     ok(peak < MEMORY, f"rings: frec took {peak} KiB at most")
     ok(time.monotonic() - begun < 20 * SLOW, "rings: and no long time")
 
+# memory whose faults the target answers itself: frec must not be the one who waits
+FAULTS = f"{BUILD}/targets/faults"
+folder = fresh("faults")
+if run(FAULTS, folder).returncode == 77:
+    skip("faults", "userfaultfd is not to be had here")
+else:
+    for how in "launched", "attached":
+        case = f"{tmp}/faults-{how}.frz"
+        try:
+            if how == "launched":
+                r = frec("-q", "-o", case, "--", FAULTS, folder, timeout=30 * SLOW).returncode
+            else:
+                p = start(FAULTS, folder, "wait", stdin=subprocess.PIPE)
+                p.stdout.readline()
+                f = attach([p.pid], case, "-q")
+                p.communicate("x", timeout=30 * SLOW)
+                f.communicate(timeout=30 * SLOW)
+                r = p.returncode or f.returncode
+        except subprocess.TimeoutExpired:
+            r = "hangs"
+        if not is_(r, 0, f"faults, {how}: frec and the target end well"):
+            continue
+        got = rows(case, f"SELECT ret, detail FROM timeline WHERE syscall = 'openat' AND path = '{folder}/file' AND detail LIKE '%O_RDONLY%'")
+        is_(len(got), 3, f"faults, {how}: what was opened is known")
+        ok(all("unreadable(path)" in g["detail"] for g in got), f"faults, {how}: and that its name could not be read", *got)
+
 case, out, peak = record("chain", "chain")
 is_(one(case, "SELECT COUNT(*) AS n FROM processes"), 3001, "chain: 3000 forks followed")
 ok(peak < MEMORY, f"chain: frec took {peak} KiB at most")

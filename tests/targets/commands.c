@@ -36,8 +36,8 @@
 
 #define NOWHERE ((void *)0x10)
 
-static long ret;        /* of the call made last */
-static long moved;      /* -1: it moves nothing */
+static long ret;   /* of the call made last */
+static long moved; /* -1: it moves nothing */
 
 static void die(const char *what)
 {
@@ -48,8 +48,7 @@ static void die(const char *what)
 /* Makes the call; then say() what its row is to hold. */
 #define DO(...) (moved = -1, ret = syscall(__VA_ARGS__), ret = ret == -1 ? -errno : ret)
 
-__attribute__((format(printf, 2, 3)))
-static void say(const char *name, const char *detail, ...)
+__attribute__((format(printf, 2, 3))) static void say(const char *name, const char *detail, ...)
 {
 	va_list ap;
 
@@ -81,7 +80,8 @@ static const char *key_name(long key)
 static void polling(void)
 {
 	struct pollfd fds[100];
-	struct epoll_event ev = { .events = EPOLLOUT | EPOLLET, .data.u64 = 0x1122334455667788 }, got[4];
+	struct epoll_event ev = { .events = EPOLLOUT | EPOLLET, .data.u64 = 0x1122334455667788 },
+			   got[4];
 	fd_set r, w;
 	int p[2], ep;
 
@@ -92,9 +92,11 @@ static void polling(void)
 	fds[2] = (struct pollfd){ -1, POLLIN, 0 };
 #ifdef SYS_poll
 	DO(SYS_poll, fds, 3, 0);
-	say("poll", "fds=[{fd=%d events=POLLIN|POLLPRI},{fd=%d events=POLLOUT revents=POLLOUT},{fd=-1 events=POLLIN}] "
-	    "nfds=3 timeout=0", p[0], p[1]);
-	fds[0].revents = POLLNVAL;      /* none of it: nothing was ready */
+	say("poll",
+	    "fds=[{fd=%d events=POLLIN|POLLPRI},{fd=%d events=POLLOUT revents=POLLOUT},{fd=-1 events=POLLIN}] "
+	    "nfds=3 timeout=0",
+	    p[0], p[1]);
+	fds[0].revents = POLLNVAL; /* none of it: nothing was ready */
 	DO(SYS_poll, fds, 1, 0);
 	say("poll", "fds=[{fd=%d events=POLLIN|POLLPRI}] nfds=1 timeout=0", p[0]);
 	DO(SYS_poll, NOWHERE, 2, 0);
@@ -126,9 +128,11 @@ static void polling(void)
 	ep = epoll_create1(0);
 	ret = epoll_ctl(ep, EPOLL_CTL_ADD, p[1], &ev);
 	moved = -1;
-	say("epoll_ctl", "EPOLL_CTL_ADD fd=%d event={events=EPOLLOUT|EPOLLET data=0x1122334455667788}", p[1]);
+	say("epoll_ctl",
+	    "EPOLL_CTL_ADD fd=%d event={events=EPOLLOUT|EPOLLET data=0x1122334455667788}", p[1]);
 	DO(SYS_epoll_pwait, ep, got, 4, 0, NULL, 8);
-	say("epoll_pwait", "events=[{events=EPOLLOUT data=0x1122334455667788}] maxevents=4 timeout=0");
+	say("epoll_pwait",
+	    "events=[{events=EPOLLOUT data=0x1122334455667788}] maxevents=4 timeout=0");
 	DO(SYS_epoll_pwait, ep, got, 4, 0, NULL, 8);
 	say("epoll_pwait", "maxevents=4 timeout=0");
 	close(ep);
@@ -140,7 +144,10 @@ static void polling(void)
 
 static void handles(void)
 {
-	struct { struct file_handle h; unsigned char bytes[128]; } f = { .h.handle_bytes = 128 };
+	struct {
+		struct file_handle h;
+		unsigned char bytes[128];
+	} f = { .h.handle_bytes = 128 };
 	char hex[300] = "";
 	int mount, dir = open(".", O_RDONLY | O_DIRECTORY);
 
@@ -150,7 +157,8 @@ static void handles(void)
 			sprintf(hex + 2 * i, "%02x", f.h.f_handle[i]);
 		say("name_to_handle_at", "handle={type=%d %s} name=\".\"", f.h.handle_type, hex);
 		DO(SYS_open_by_handle_at, dir, &f, O_RDONLY | O_DIRECTORY);
-		say("open_by_handle_at", "mount_fd=%d handle={type=%d %s} O_RDONLY|O_DIRECTORY", dir, f.h.handle_type, hex);
+		say("open_by_handle_at", "mount_fd=%d handle={type=%d %s} O_RDONLY|O_DIRECTORY",
+		    dir, f.h.handle_type, hex);
 	}
 	f.h.handle_bytes = 1000;
 	DO(SYS_open_by_handle_at, -1, &f, O_RDONLY);
@@ -179,7 +187,7 @@ static void queues(void)
 	DO(SYS_mq_timedsend, q, "", 0, 1, NULL);
 	moved = 0;
 	say("mq_timedsend", "prio=1");
-	DO(SYS_mq_timedsend, q, text, 100000, 0, NULL);         /* EMSGSIZE */
+	DO(SYS_mq_timedsend, q, text, 100000, 0, NULL); /* EMSGSIZE */
 	say("mq_timedsend", "len=100000 prio=0");
 	DO(SYS_mq_timedreceive, q, text, sizeof(text), &prio, NULL);
 	moved = ret;
@@ -205,7 +213,8 @@ static void keys(void)
 	DO(SYS_request_key, "user", "frec:test", NULL, KEY_SPEC_PROCESS_KEYRING);
 	say("request_key", "KEY_SPEC_PROCESS_KEYRING type=\"user\" description=\"frec:test\"");
 	DO(SYS_keyctl, KEYCTL_SEARCH, KEY_SPEC_SESSION_KEYRING, "user", "frec:test", 0);
-	say("keyctl", "KEYCTL_SEARCH KEY_SPEC_SESSION_KEYRING link_to=0 type=\"user\" description=\"frec:test\"");
+	say("keyctl",
+	    "KEYCTL_SEARCH KEY_SPEC_SESSION_KEYRING link_to=0 type=\"user\" description=\"frec:test\"");
 	DO(SYS_keyctl, KEYCTL_UPDATE, key, "new", 3);
 	say("keyctl", "KEYCTL_UPDATE %s len=3", key_name(key));
 	DO(SYS_keyctl, KEYCTL_CHOWN, key, -1, -1);
@@ -229,8 +238,11 @@ static void keys(void)
 
 static void programs(void)
 {
-	struct bpf_insn insns[] = { { .code = 0xb7, .dst_reg = 0 }, { .code = 0x95 } };        /* r0 = 0; exit */
-	struct perf_event_attr perf = { .type = PERF_TYPE_SOFTWARE, .size = sizeof(perf), .config = PERF_COUNT_SW_CPU_CLOCK };
+	struct bpf_insn insns[] = { { .code = 0xb7, .dst_reg = 0 },
+				    { .code = 0x95 } }; /* r0 = 0; exit */
+	struct perf_event_attr perf = { .type = PERF_TYPE_SOFTWARE,
+					.size = sizeof(perf),
+					.config = PERF_COUNT_SW_CPU_CLOCK };
 	union bpf_attr a;
 	uint32_t zero = 0;
 	uint64_t value = 5;
@@ -243,7 +255,9 @@ static void programs(void)
 	a.max_entries = 3;
 	strcpy(a.map_name, "frec_map");
 	map = (int)DO(SYS_bpf, BPF_MAP_CREATE, &a, sizeof(a));
-	say("bpf", "BPF_MAP_CREATE attr={BPF_MAP_TYPE_ARRAY key_size=4 value_size=8 max_entries=3} size=%zu name=\"frec_map\"", sizeof(a));
+	say("bpf",
+	    "BPF_MAP_CREATE attr={BPF_MAP_TYPE_ARRAY key_size=4 value_size=8 max_entries=3} size=%zu name=\"frec_map\"",
+	    sizeof(a));
 	memset(&a, 0, sizeof(a));
 	a.map_fd = (uint32_t)map;
 	a.key = (uintptr_t)&zero;
@@ -254,12 +268,13 @@ static void programs(void)
 	a.prog_type = BPF_PROG_TYPE_SOCKET_FILTER;
 	a.insn_cnt = 2;
 	a.insns = (uintptr_t)insns;
-	a.license = (uintptr_t)"GPL";
+	a.license = (uintptr_t) "GPL";
 	strcpy(a.prog_name, "frec_prog");
 	DO(SYS_bpf, BPF_PROG_LOAD, &a, 72);
-	say("bpf", "BPF_PROG_LOAD attr={BPF_PROG_TYPE_SOCKET_FILTER insns=2 attach=0} size=72 name=\"frec_prog\"");
+	say("bpf",
+	    "BPF_PROG_LOAD attr={BPF_PROG_TYPE_SOCKET_FILTER insns=2 attach=0} size=72 name=\"frec_prog\"");
 	memset(&a, 0, sizeof(a));
-	a.pathname = (uintptr_t)"pin/here";
+	a.pathname = (uintptr_t) "pin/here";
 	a.bpf_fd = (uint32_t)map;
 	DO(SYS_bpf, BPF_OBJ_PIN, &a, 16);
 	say("bpf", "BPF_OBJ_PIN attr={bpf_fd=%u} size=16 path=\"pin/here\"", (unsigned)map);
@@ -271,11 +286,14 @@ static void programs(void)
 	a.link_create.target_fd = 78;
 	a.link_create.attach_type = BPF_CGROUP_INET_EGRESS;
 	DO(SYS_bpf, BPF_LINK_CREATE, &a, 16);
-	say("bpf", "BPF_LINK_CREATE attr={prog_fd=77 target_fd=78 attach=BPF_CGROUP_INET_EGRESS} size=16");
+	say("bpf",
+	    "BPF_LINK_CREATE attr={prog_fd=77 target_fd=78 attach=BPF_CGROUP_INET_EGRESS} size=16");
 	DO(SYS_bpf, BPF_OBJ_GET, NOWHERE, 16);
 	say("bpf", "BPF_OBJ_GET size=16 unreadable(attr)");
 	DO(SYS_perf_event_open, &perf, 0, -1, -1, 8);
-	say("perf_event_open", "attr={PERF_TYPE_SOFTWARE size=%zu} pid=0 cpu=-1 group_fd=-1 PERF_FLAG_FD_CLOEXEC", sizeof(perf));
+	say("perf_event_open",
+	    "attr={PERF_TYPE_SOFTWARE size=%zu} pid=0 cpu=-1 group_fd=-1 PERF_FLAG_FD_CLOEXEC",
+	    sizeof(perf));
 }
 
 /* ---- what a process may do ---- */
@@ -292,22 +310,29 @@ static void limits(void)
 	DO(SYS_prctl, PR_CAP_AMBIENT, PR_CAP_AMBIENT_IS_SET, 21, 0, 0);
 	say("prctl", "PR_CAP_AMBIENT PR_CAP_AMBIENT_IS_SET CAP_SYS_ADMIN");
 	DO(SYS_prctl, 0x53564d41 /* PR_SET_VMA */, 0, page, 4096, "frec arena");
-	say("prctl", "PR_SET_VMA PR_SET_VMA_ANON_NAME addr=%#lx len=4096 name=\"frec arena\"", (unsigned long)page);
+	say("prctl", "PR_SET_VMA PR_SET_VMA_ANON_NAME addr=%#lx len=4096 name=\"frec arena\"",
+	    (unsigned long)page);
 	DO(SYS_prctl, PR_SET_SECCOMP, 2, NOWHERE, 0, 0);
 	say("prctl", "PR_SET_SECCOMP SECCOMP_MODE_FILTER");
 	DO(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action);
 	say("seccomp", "SECCOMP_GET_ACTION_AVAIL arg=SECCOMP_RET_USER_NOTIF");
-	DO(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0x80, &prog);  /* a flag that is none */
+	DO(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0x80, &prog); /* a flag that is none */
 	say("seccomp", "SECCOMP_SET_MODE_FILTER 0x80 filter=1");
 	fd = (int)DO(SYS_landlock_create_ruleset, ruleset, 8, 0);
-	say("landlock_create_ruleset", "attr={fs=LANDLOCK_ACCESS_FS_EXECUTE|LANDLOCK_ACCESS_FS_READ_FILE}");
+	say("landlock_create_ruleset",
+	    "attr={fs=LANDLOCK_ACCESS_FS_EXECUTE|LANDLOCK_ACCESS_FS_READ_FILE}");
 	if (fd >= 0) {
-		struct { uint64_t allowed; int32_t parent; } __attribute__((packed)) rule = { 4, open(".", O_PATH) };
+		struct {
+			uint64_t allowed;
+			int32_t parent;
+		} __attribute__((packed)) rule = { 4, open(".", O_PATH) };
 
 		DO(SYS_landlock_add_rule, fd, 1, &rule, 0);
-		say("landlock_add_rule", "LANDLOCK_RULE_PATH_BENEATH attr={allowed=LANDLOCK_ACCESS_FS_READ_FILE parent=%d}", rule.parent);
+		say("landlock_add_rule",
+		    "LANDLOCK_RULE_PATH_BENEATH attr={allowed=LANDLOCK_ACCESS_FS_READ_FILE parent=%d}",
+		    rule.parent);
 	}
-	DO(SYS_kexec_load, 0l, 1l, NOWHERE, 0x3e0000l | 1 | 0x100);     /* a flag that is none */
+	DO(SYS_kexec_load, 0l, 1l, NOWHERE, 0x3e0000l | 1 | 0x100); /* a flag that is none */
 	say("kexec_load", "segments=1 KEXEC_ON_CRASH|KEXEC_ARCH_X86_64|0x100");
 }
 
@@ -315,10 +340,13 @@ static void limits(void)
 
 static void files(void)
 {
-	struct { uint64_t set, clear, propagation, userns; } attr = { 1, 2, 0, 0 };
+	struct {
+		uint64_t set, clear, propagation, userns;
+	} attr = { 1, 2, 0, 0 };
 	struct file_clone_range range = { 999, 4096, 8192, 12288 };
 	struct uffdio_api api = { .api = UFFD_API };
-	struct uffdio_register reg = { .range = { 0x10000, 4096 }, .mode = UFFDIO_REGISTER_MODE_MISSING };
+	struct uffdio_register reg = { .range = { 0x10000, 4096 },
+				       .mode = UFFDIO_REGISTER_MODE_MISSING };
 	int fd = open("file", O_RDWR | O_CREAT, 0644), watch, fs, flags = FS_NODUMP_FL;
 
 	DO(SYS_quotactl, 0x80000701u /* Q_GETQUOTA, GRPQUOTA */, "/dev/nothing", 1000, NULL);
@@ -334,7 +362,8 @@ static void files(void)
 	DO(431, fs, 6, NULL, NULL, 0);
 	say("fsconfig", "FSCONFIG_CMD_CREATE aux=0");
 	DO(442 /* mount_setattr */, -1, "", 0x1000, &attr, 32);
-	say("mount_setattr", "AT_EMPTY_PATH attr={set=MOUNT_ATTR_RDONLY clear=MOUNT_ATTR_NOSUID userns=0} name=\"\"");
+	say("mount_setattr",
+	    "AT_EMPTY_PATH attr={set=MOUNT_ATTR_RDONLY clear=MOUNT_ATTR_NOSUID userns=0} name=\"\"");
 	watch = (int)DO(SYS_inotify_init1, 0x80000);
 	say("inotify_init1", "O_CLOEXEC");
 	DO(SYS_inotify_add_watch, watch, "file", 0x102);
@@ -348,7 +377,8 @@ static void files(void)
 	DO(SYS_ioctl, fd, FICLONE, 999);
 	say("ioctl", "FICLONE arg=999");
 	DO(SYS_ioctl, fd, FICLONERANGE, &range);
-	say("ioctl", "FICLONERANGE arg={src=999 src_offset=4096 src_length=8192 dest_offset=12288}");
+	say("ioctl",
+	    "FICLONERANGE arg={src=999 src_offset=4096 src_length=8192 dest_offset=12288}");
 	DO(SYS_ioctl, fd, FS_IOC_SETFLAGS, &flags);
 #if defined(__LP64__)
 	say("ioctl", "FS_IOC_SETFLAGS arg=FS_NODUMP_FL");
@@ -365,7 +395,8 @@ static void files(void)
 	DO(SYS_ioctl, fd, UFFDIO_API, &api);
 	say("ioctl", "UFFDIO_API arg={api=0xaa}");
 	DO(SYS_ioctl, fd, UFFDIO_REGISTER, &reg);
-	say("ioctl", "UFFDIO_REGISTER arg={start=0x10000 len=4096 mode=UFFDIO_REGISTER_MODE_MISSING}");
+	say("ioctl",
+	    "UFFDIO_REGISTER arg={start=0x10000 len=4096 mode=UFFDIO_REGISTER_MODE_MISSING}");
 }
 
 int main(int argc, char **argv)
