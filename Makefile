@@ -240,6 +240,7 @@ UNIT_RECORDER = \
 	lockdown \
 	guardian \
 	placement \
+	stopwait \
 	checkpoint \
 	writer_faults \
 	recover \

@@ -24,13 +24,21 @@
  * threads asked by name: two that stop as fast as they are restarted could hide a third. So
  * every FAIR_ONE statuses (FAIR_MIXED when several threads take turns), or at every tick of
  * the timer, all that are ready are collected and handed out before any other.
+ *
+ * No signal is lost with frec. In a signal-delivery-stop the signal lies where the wait status is
+ * taken from (task_struct's exit_code), and taking it leaves 0: if the tracer is killed between
+ * that and its restart, the kernel lets the thread go on without its signal. So the status of
+ * such a stop is looked at and left (WNOWAIT), and the restart says again which signal. What is
+ * not taken stays the first that waitpid finds until the thread is restarted.
  */
 #include "stopwait.h"
 
 #include <errno.h>
 #include <string.h>
+#include <sys/ptrace.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <linux/ptrace.h>
 
 #define MANY            64u
 #define FEW             48u
@@ -150,7 +158,39 @@ static pid_t held_next(struct stopwait *w, int *status)
 	return tid;
 }
 
-/* Holds whatever is ready. The last waitpid's result: 0 when it found nothing more. */
+static bool holds_signal(int status)
+{
+	return WIFSTOPPED(status) && status >> 16 == 0 && !(WSTOPSIG(status) & 0x80);
+}
+
+/* As waitpid(id, status, __WALL | flags), but leaves the status of a stop that holds a signal, and,
+ * to save a system call, of one in a call: after both the thread is restarted before the next wait. */
+static pid_t look(pid_t id, int *status, int flags, bool leave_calls)
+{
+	siginfo_t si = { .si_pid = 0 };
+	int event;
+
+	if (waitid(id < 0 ? P_ALL : P_PID, (id_t)id, &si, WEXITED | WNOWAIT | __WALL | flags) < 0)
+		return -1;
+	if (si.si_pid == 0)
+		return 0;
+	if (si.si_code == CLD_TRAPPED) {
+		*status = W_STOPCODE(si.si_status);
+		event = *status >> 16;
+		if (holds_signal(*status) || (leave_calls && (event == 0 || event == PTRACE_EVENT_SECCOMP)))
+			return si.si_pid;
+	}
+	return waitpid(si.si_pid, status, __WALL | WNOHANG);    /* 0: killed meanwhile */
+}
+
+static void keep(struct stopwait *w, pid_t tid, int status)
+{
+	w->held[w->nheld].tid = tid;
+	w->held[w->nheld++].status = status;
+}
+
+/* Holds whatever is ready, up to the first that has a signal. The last look's result: 0 when it
+ * found nothing more. */
 static pid_t collect(struct stopwait *w)
 {
 	pid_t tid = 1;
@@ -158,24 +198,30 @@ static pid_t collect(struct stopwait *w)
 	while (w->nheld < STOPWAIT_HELD) {
 		int status;
 
-		tid = waitpid(-1, &status, __WALL | WNOHANG);
+		tid = look(-1, &status, WNOHANG, false);
 		if (tid <= 0)
 			break;
-		w->held[w->nheld].tid = tid;
-		w->held[w->nheld++].status = status;
+		keep(w, tid, status);
+		if (holds_signal(status))
+			break;
 	}
 	return tid;
 }
 
 /* After a status that came alone, whose thread is not restarted yet. */
-static void be_fair(struct stopwait *w, pid_t tid)
+static void be_fair(struct stopwait *w, pid_t tid, int status)
 {
+	int newer;
+
 	if (tid != w->last)
 		w->mixed = true;
-	if (++w->run < (w->mixed ? FAIR_MIXED : FAIR_ONE))
+	if (++w->run < (w->mixed ? FAIR_MIXED : FAIR_ONE) || holds_signal(status))
 		return;
 	w->run = 0;
 	w->mixed = false;
+	/* taken, so that others are found; when it was killed meanwhile there may be another */
+	if (waitpid(tid, &newer, __WALL | WNOHANG) == tid && newer != status)
+		keep(w, tid, newer);
 	collect(w);
 }
 
@@ -197,7 +243,7 @@ static pid_t poll_a_while(struct stopwait *w, int *status, uint64_t start)
 	do {
 		for (int i = 0; i < 8; i++) {
 			pid_t tid = w->by_name ? ask_recent(w, status, 0)
-			                       : waitpid(-1, status, __WALL | WNOHANG);
+			                       : look(-1, status, WNOHANG, true);
 
 			if (tid != 0)
 				return tid;
@@ -208,7 +254,7 @@ static pid_t poll_a_while(struct stopwait *w, int *status, uint64_t start)
 
 static pid_t next_any(int *status)
 {
-	pid_t tid = waitpid(-1, status, __WALL);
+	pid_t tid = look(-1, status, 0, true);
 
 	return tid < 0 && errno == EINTR ? 0 : tid;
 }
@@ -243,7 +289,7 @@ static pid_t ask_recent(struct stopwait *w, int *status, pid_t but)
 		w->next_recent = i;
 		if (tid == but)
 			continue;
-		tid = waitpid(tid, status, __WALL | WNOHANG);
+		tid = look(tid, status, WNOHANG, true);
 		if (tid > 0) {
 			w->recent[i].misses = 0;
 			w->ask = STOPWAIT_RECENT;
@@ -304,7 +350,7 @@ static int await_signal(struct stopwait *w, pid_t *tid, int *status)
 		w->sweep_now = true;
 		return 0;
 	}
-	*tid = waitpid(si.si_pid, status, __WALL | WNOHANG);
+	*tid = look(si.si_pid, status, WNOHANG, true);
 	if (*tid <= 0)
 		return 0;
 	remember(w, *tid);
@@ -355,7 +401,7 @@ pid_t stopwait_next(struct stopwait *w, int *status, bool spin)
 	if (w->by_name)
 		w->dirty = true;
 	else if (!w->nheld)
-		be_fair(w, tid);
+		be_fair(w, tid, *status);
 	w->last = tid;
 	return tid;
 }
@@ -364,5 +410,5 @@ pid_t stopwait_poll(struct stopwait *w, int *status)
 {
 	if (w->nheld)
 		return held_next(w, status);
-	return waitpid(-1, status, __WALL | WNOHANG);
+	return look(-1, status, WNOHANG, true);
 }

@@ -34,8 +34,8 @@ def finish(target, name, cycles=0, want=(0, "end\n"), seconds=20):
 
 # ---- cycles ----
 
-def cycles(name, n, longest, *options):
-    target = Driven(name)
+def cycles(name, n, longest, *options, arguments=()):
+    target = Driven(name, *arguments)
     wrong = ""
     for i in range(n):
         wrong = cycle(target, random.random() * longest, *options) or \
@@ -57,6 +57,7 @@ cycles("computing", 5 * SCALE, 0.1)
 cycles("crowd", 5 * SCALE, 0.1)
 cycles("forking", 6 * SCALE, 0.05)
 cycles("numbered-signals", 8 * SCALE, 0.05)
+cycles("numbered-signals", 4 * SCALE, 0.05, arguments=["flood"])
 
 # ---- threads that are born and die meanwhile ----
 
@@ -252,7 +253,7 @@ def speed(target):
 
 
 for name in "service", "computing", "crowd", "forking", "numbered-signals":
-    target = Driven(name, "killed")
+    target = Driven(name, *["flood"] * (name == "numbered-signals"))
     time.sleep(0.1)
     busy = name in ("service", "computing")         # the others sleep most of the time
     before = speed(target) if busy else 0
