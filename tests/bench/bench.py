@@ -21,6 +21,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 BUILD = os.environ.get("BUILD", os.path.abspath("build"))
@@ -241,6 +242,97 @@ def redis(rounds, scale):
     row("redis GET, frec / strace", ratio(frec, median("redis", "strace")), "", 6, True)
 
 
+# ---- the latency that clients see while frec comes and goes and records nothing ----
+
+CYCLE_ATTACHED, CYCLE_PAUSE = "30ms", 0.2
+
+
+def cycling(pids, body):
+    """body() while frec attaches to pids and lets go again without end; (its value, how many times)."""
+    over, made = threading.Event(), []
+
+    def cycle():
+        while not over.wait(CYCLE_PAUSE):
+            made.append(timed([FREC, "-q", "-p", pids(), "-e", "swapon", "--duration", CYCLE_ATTACHED, "-o",
+                               fresh("cycle.frz")]))
+
+    t = threading.Thread(target=cycle)
+    t.start()
+    try:
+        return body(), len(made)
+    finally:
+        over.set()
+        t.join()
+
+
+def compare_latency(service, rounds, pids, load):
+    """load() gives the p99 in ms; with and without, one after the other."""
+    load()
+    for r in range(rounds):
+        note(f"latency, {service}, round {r + 1} of {rounds}")
+        sample("latency " + service, "untouched", load())
+        p99, cycles = cycling(pids, load)
+        sample("latency " + service, "attach-detach", p99)
+        sample("latency " + service, "cycles", cycles)
+    untouched, cycled = (median("latency " + service, v) for v in ("untouched", "attach-detach"))
+    row(f"p99 {service}, untouched", untouched, "ms")
+    row(f"p99 {service}, attach-detach", cycled, "ms")
+    row(f"p99 {service}, attach-detach / untouched", ratio(cycled, untouched), "")
+    row(f"p99 {service}, cycles in a round", median("latency " + service, "cycles"), "", digits=0)
+
+
+def latency(rounds, scale):
+    port, d = free_port(), f"{tmp}/nginx"
+    for x in ("", "/www", "/tmp"):
+        os.makedirs(d + x)
+    with open(d + "/www/f", "wb") as f:
+        f.write(b"x" * 5000)
+    for x in (tmp, d, d + "/www"):
+        os.chmod(x, 0o755)
+    with open(d + "/conf", "w") as f:
+        f.write(f"worker_processes 2; daemon off; pid {d}/pid; error_log {d}/err;\nevents {{}}\nhttp {{ access_log off; " +
+                "".join(f"{x}_temp_path {d}/tmp/{x}; " for x in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")) +
+                f"server {{ listen 127.0.0.1:{port}; root {d}/www; }} }}\n")
+    seconds = max(1, round(3 * scale))
+
+    def family(pid):
+        with open(f"/proc/{pid}/task/{pid}/children") as f:
+            return " ".join([str(pid), *f.read().split()])
+
+    def wrk():
+        out = subprocess.run(["wrk", "-t1", "-c8", f"-d{seconds}", "--latency", f"http://127.0.0.1:{port}/f"],
+                             stdout=subprocess.PIPE, text=True, check=True).stdout
+        if re.search("errors|Non-2xx", out):
+            sys.exit(f"bench: wrk had errors: {out}")
+        value, unit = re.search(r"99%\s+([0-9.]+)(us|ms|s)\b", out).groups()
+        return float(value) * {"us": 0.001, "ms": 1, "s": 1000}[unit]
+
+    server = subprocess.Popen([shutil.which("nginx") or "/usr/sbin/nginx", "-e", f"{d}/err", "-c", f"{d}/conf"])
+    try:
+        time.sleep(0.5)
+        compare_latency("nginx", 2 * rounds, lambda: family(server.pid), wrk)
+    finally:
+        server.terminate()
+        server.wait()
+
+    port = free_port()
+    server = subprocess.Popen(["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", tmp],
+                              stdout=subprocess.DEVNULL)
+
+    def benchmark():
+        r = subprocess.run(["redis-benchmark", "-p", str(port), "-t", "get", "-c", "20", "-n", str(int(150000 * scale)),
+                            "--csv"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=True)
+        head, values = ([x.strip('"') for x in line.split(",")] for line in r.stdout.splitlines()[:2])
+        return float(values[head.index("p99_latency_ms")])
+
+    try:
+        time.sleep(0.5)
+        compare_latency("redis GET", 2 * rounds, lambda: str(server.pid), benchmark)
+    finally:
+        server.terminate()
+        server.wait()
+
+
 # ---- many threads ----
 
 def threads(rounds, scale):
@@ -330,7 +422,7 @@ def size(rounds, scale):
     row("static frec, stripped", os.path.getsize(stripped) / (1 << 20), "MiB", 1.5)
 
 
-WORKLOADS = {"dd": dd, "gcc": gcc, "redis": redis, "threads": threads, "import": imports, "size": size}
+WORKLOADS = {"dd": dd, "gcc": gcc, "redis": redis, "latency": latency, "threads": threads, "import": imports, "size": size}
 
 
 def show(value, digits):

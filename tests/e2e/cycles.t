@@ -139,6 +139,27 @@ def node():
     program("node", "node", f"{d}/server.js", "PORT", "FILE")
 
 
+def redis():
+    d, port = fresh("redis"), free_port()
+    s = start("redis-server", "--port", str(port), "--bind", "127.0.0.1", "--dir", d, "--save", "", "--io-threads", "4",
+              "--io-threads-do-reads", "yes", stdout=subprocess.DEVNULL)
+    if not ok(wait_until(lambda: run("redis-cli", "-p", str(port), "ping").stdout == "PONG\n", 30), "redis: serves"):
+        return
+    before = set(threads([s.pid]))
+    load = start("redis-benchmark", "-p", str(port), "-c", "20", "-l", "-q", "-t", "set,get", stdout=subprocess.DEVNULL)
+    time.sleep(0.5)
+    bad, wrong = cycles("redis", [s.pid])
+    is_(bad, [], f"redis: {CYCLES} times attached and let go")
+    is_(wrong, [], "redis: no thread stopped, traced or moved")
+    is_(before - set(threads([s.pid])), set(), f"redis: not one of its {len(before)} threads is lost")
+    ok(load.poll() is None, "redis: the clients never stopped", load.poll())
+    load.kill()
+    is_(load.communicate()[1], "", "redis: not one client error")
+    is_(run("redis-cli", "-p", str(port), "ping").stdout, "PONG\n", "redis: still serves")
+    s.kill()
+    s.wait()
+
+
 def postgres():
     d, port = fresh("pg"), free_port()
     user = pwd.getpwnam("postgres")
@@ -163,7 +184,7 @@ def postgres():
     is_(s.wait(30), 0, "postgres: ends well")
 
 
-for what, needs, test in (("nginx", ["nginx", "wrk"], nginx), ("java", ["java", "javac", "wrk"], java), ("go", ["go", "wrk"], go),
+for what, needs, test in (("nginx", ["nginx", "wrk"], nginx), ("redis", ["redis-server", "redis-benchmark"], redis), ("java", ["java", "javac", "wrk"], java), ("go", ["go", "wrk"], go),
                           ("node", ["node", "wrk"], node), ("postgres", ["postgres", "initdb", "pgbench"], postgres)):
     if len(sys.argv) > 1 and what not in sys.argv[1:]:
         continue
