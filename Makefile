@@ -326,6 +326,7 @@ SCRIPT_TESTS = \
 	tests/golden/golden.t \
 	tests/e2e/account.t \
 	tests/e2e/analyze-database.t \
+	tests/e2e/alerts.t \
 	tests/e2e/analyze-views.t \
 	tests/e2e/analyze-hostile.t \
 	tests/e2e/analyze-follow.t \

@@ -160,7 +160,7 @@ static void put_row(struct rows *r, const struct frz_record *rec, int64_t ts, ui
 }
 
 static void count_call(struct rows *r, struct live *l, uint32_t call, const struct frz_record *rec,
-		       int64_t ts, int err)
+		       int64_t ts, bool failed)
 {
 	unsigned slot = call / 8 % (sizeof(l->counted) / sizeof(l->counted[0]));
 	int64_t *c, dur = (int64_t)rec->dur_ns;
@@ -174,7 +174,7 @@ static void count_call(struct rows *r, struct live *l, uint32_t call, const stru
 	}
 	c = rows_columns(r, TABLE_call_counts, l->counted[slot].row);
 	c[call_counts_count]++;
-	c[call_counts_failures] += err != 0;
+	c[call_counts_failures] += failed;
 	if (r->desc.bytes > 0)
 		c[call_counts_bytes] += r->desc.bytes;
 	c[call_counts_dur] += dur;
@@ -224,6 +224,7 @@ static bool event(struct rows *r, const struct frz_record *rec)
 	const struct call_info *ci;
 	struct frz_attachment a;
 	uint32_t call, path, path2;
+	bool failed;
 	int err;
 
 	if (!l || !l->thread)
@@ -239,18 +240,19 @@ static bool event(struct rows *r, const struct frz_record *rec)
 	err = d->err && c->ret < 0 && c->ret > -4096 ? (int)-c->ret : 0;
 	if (err)
 		r->errnos[err] = true;
+	failed = err && !(c->flags & FRZ_C_RESTARTS); /* the program does not see a restart */
 	if (r->nfresh)
 		fds_settle(r, l->proc, ts);
 	call = call_id(r, rec);
 	path = path_string(r, d->path);
 	path2 = path_string(r, d->path2);
 	put_row(r, rec, ts, l->thread, call, path, path2, err);
-	count_call(r, l, call, rec, ts, err);
+	count_call(r, l, call, rec, ts, failed);
 	if (ci->mark && (!err || ci->mark[0] != 'd'))
 		rows_mark(r, ts, rec->seq, ci->mark);
 	if (frz_att_find(c, FRZ_A_SIGN, FRZ_SLOT_NONE, &a))
 		rows_mark(r, ts, rec->seq, "sign");
-	if (err) {
+	if (failed) {
 		uint32_t file = ci->has_path && path ? files_of_path(r, path) :
 						       file_behind(r, fds_of(r, d->instance));
 
@@ -259,7 +261,7 @@ static bool event(struct rows *r, const struct frz_record *rec)
 			effects_of(r, rec, ent, ci, l, path, path2, ts); /* it goes on */
 		COL(r, files, file, failures)++;
 		files_touch(r, file, l->proc, ts);
-	} else if (d->returned) {
+	} else if (d->returned && !err) {
 		if (d->bytes >= 0 && d->read_instance)
 			effects_transfer(r, d->read_instance, false, l->proc, ts);
 		if (d->bytes >= 0 && d->write_instance)

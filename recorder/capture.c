@@ -10,9 +10,7 @@
 #include "uring.h"
 
 /* Returned to ptrace at the exit stop, never to the program; include/linux/errno.h of the kernel. */
-#define ERESTARTSYS           512
 #define ERESTART_RESTARTBLOCK 516
-#define ERESTART_MAX          ERESTART_RESTARTBLOCK
 
 #define PASSED_APART ((size_t)WRITER_GROUP_MAX / 4)     /* room from which on passed fds are declared apart */
 
@@ -143,7 +141,7 @@ static void on_exit_stop(void *arg, struct tracee *t, int64_t ret, uint64_t now_
 		p->active = false;
 		return;
 	}
-	if (ret <= -ERESTARTSYS && ret >= -ERESTART_MAX)
+	if (engine_restarts(ret))
 		flags |= FRZ_C_RESTARTS;
 	if (p->ent && !(flags & FRZ_C_RESTARTS) && (p->wanted || p->ent->effect != FRZ_FX_NONE))
 		args_at_exit(c, t, ret, now_ns);

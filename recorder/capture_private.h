@@ -89,6 +89,8 @@ void life_missed(void *arg, pid_t pid, pid_t tid, const char *what, const char *
 /* --keep: a regular file of which `from` is open (-1: it could not be) is copied; now: before
  * the call goes on, for it cuts the content. */
 void keep_copy(struct capture *c, struct tracee *t, int from, const struct fileinfo *file, bool now);
+/* For keep_copy: what the path of a slot (FRZ_SLOT_NONE: the last) leads to; there is one. */
+int open_path(const struct tracee *t, unsigned slot, bool follow);
 /* Of clone(2) its argument, of clone3(2) the first member of its structure; 0 for fork. */
 uint64_t life_clone_flags(const struct tracee *parent);
 void life_credentials(struct tracee *t);     /* they changed */

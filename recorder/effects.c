@@ -186,47 +186,66 @@ struct fdent *fd_entry(struct capture *c, struct tracee *t, int fd, uint64_t now
 
 /* ---- before it is gone ---- */
 
+/* Takes over file as an item, when it was found. */
+static const struct fileinfo *take_found(struct tracee *t, enum frz_att kind, unsigned slot, bool found,
+                                         struct fileinfo *file)
+{
+	struct item *it = found ? tracee_item(t, kind, slot) : NULL;
+
+	if (!it) {
+		fileinfo_release(file);
+		free(file);
+		return NULL;
+	}
+	it->file = file;
+	return file;
+}
+
+int open_path(const struct tracee *t, unsigned slot, bool follow)
+{
+	const struct item *path = item_path(t, slot);
+
+	return resolve_open(t->tid, path_dirfd(t, path->slot), t->bytes + path->off, path->len, follow);
+}
+
 static void take_victim(struct capture *c, struct tracee *t, unsigned slot, bool follow, bool cut)
 {
 	const struct item *path = item_path(t, slot);
-	struct fileinfo *file;
-	struct item *it;
+	struct fileinfo *file = path && !path->cut ? malloc(sizeof(*file)) : NULL;
+	bool found;
 
-	if (!path || path->cut)
-		return;
-	slot = path->slot;
-	file = malloc(sizeof(*file));
 	if (!file)
 		return;
-	if (!resolve_path(t->tid, path_dirfd(t, slot), t->bytes + path->off, path->len, follow, file) ||
-	    !(it = tracee_item(t, FRZ_A_VICTIM, slot))) {
-		fileinfo_release(file);
-		free(file);
-		return;
-	}
-	it->file = file;
+	slot = path->slot;
+	found = resolve_path(t->tid, path_dirfd(t, slot), t->bytes + path->off, path->len, follow, file);
 	/* a name less is no loss of content while there is another */
-	if (c->keep && (cut || file->f.nlink == 1))
-		keep_copy(c, t, resolve_open(t->tid, path_dirfd(t, slot), t->bytes + path->off, path->len, follow), file, cut);
+	if (take_found(t, FRZ_A_VICTIM, slot, found, file) && c->keep && (cut || file->f.nlink == 1))
+		keep_copy(c, t, open_path(t, slot, follow), file, cut);
+}
+
+/* The file that execve names: of a script /proc/TID/exe does not tell afterwards. */
+static void take_program(struct tracee *t)
+{
+	const struct item *path = t->call.wanted ? item_path(t, FRZ_SLOT_NONE) : NULL;
+	struct fileinfo *file = path && !path->cut && path->len ? malloc(sizeof(*file)) : NULL;
+	unsigned slot;
+
+	if (!file)
+		return;
+	slot = path->slot;
+	take_found(t, FRZ_A_FILE, slot,
+	           resolve_program(t->tid, path_dirfd(t, slot), t->bytes + path->off, path->len, file), file);
 }
 
 static void take_fd_victim(struct capture *c, struct tracee *t, unsigned slot)
 {
-	struct fileinfo *file;
-	struct item *it;
-	bool duplicated;
+	struct fileinfo *file = malloc(sizeof(*file));
+	bool duplicated, found;
 
-	file = malloc(sizeof(*file));
 	if (!file)
 		return;
-	if (!resolve_fd(t->proc, t->tid, (int)t->call.arg[slot], file, &duplicated) ||
-	    !(it = tracee_item(t, FRZ_A_VICTIM, slot))) {
-		fileinfo_release(file);
-		free(file);
-		return;
-	}
-	it->file = file;
-	if (c->keep)
+	found = resolve_fd(t->proc, t->tid, (int)t->call.arg[slot], file, &duplicated);
+	if (take_found(t, FRZ_A_VICTIM, slot, found, file) && c->keep)
 		keep_copy(c, t, resolve_open_fd(t->tid, (int)t->call.arg[slot]), file, true);
 }
 
@@ -341,6 +360,7 @@ void effects_at_entry(struct capture *c, struct tracee *t)
 			take_victim(c, t, FRZ_SLOT_NONE, true, true);
 		break;
 	case FRZ_FX_EXEC:
+		take_program(t);
 		life_io(c, t, FRZ_IO_BEFORE_EXEC, t->call.entry_ns);
 		break;
 	default:

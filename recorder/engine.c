@@ -223,6 +223,8 @@ static void syscall_stop(struct engine *e, struct tracee *t, bool seccomp, uint6
 	if (ptrace(PTRACE_GET_SYSCALL_INFO, t->tid, (void *)sizeof(info), &info) <= 0)
 		return;                 /* ESRCH: dying */
 	if (info.op == PTRACE_SYSCALL_INFO_EXIT) {
+		if (e->detaching && engine_restarts(info.exit.rval))
+			return;         /* it goes on: it has not returned when recording ends */
 		if (t->interrupted && info.exit.rval == -EINTR && t->call.active)
 			CALL(e, eintr, t, (enum frz_abi)t->call.abi, t->call.nr);
 		CALL(e, exit, t, info.exit.rval, now);

@@ -70,6 +70,13 @@ struct sock_fprog;
 int engine_launch(struct engine *e, const char *file, char **argv, const struct sock_fprog *filter,
                   char *err, size_t err_cap);
 
+/* What the program never sees of a call that was interrupted: ERESTARTSYS and its kin. The kernel
+ * starts the call again, or makes EINTR of it. */
+static inline bool engine_restarts(int64_t ret)
+{
+	return ret <= -512 && ret >= -516;
+}
+
 /* Runs until the last tracee is gone or control says stop; then detaches what is left.
  * Returns the reason: "targets exited" or control's. A command behind a seccomp filter
  * cannot be detached, for without a tracer its filtered calls fail (seccomp(2)): its recording is

@@ -352,23 +352,47 @@ static void note_set_id(struct capture *c, struct tracee *t, const struct filein
 		                 "frec has no CAP_SYS_PTRACE, or no_new_privs or a nosuid mount is in force");
 }
 
+static bool is_other_file(const struct frz_file *a, const struct frz_file *b)
+{
+	return a->mask & b->mask & FRZ_F_INO && (a->ino != b->ino || a->dev_major != b->dev_major ||
+	                                         a->dev_minor != b->dev_minor);
+}
+
+/* What is executed is the file that was named, when that is a script; else what the kernel says. */
 static void take_executed(struct capture *c, struct tracee *t)
 {
-	struct fileinfo *file;
-	struct item *it;
+	const struct item *path = item_path(t, FRZ_SLOT_NONE);
+	struct item *named = NULL;
+	struct fileinfo *exe = malloc(sizeof(*exe));
 
-	file = malloc(sizeof(*file));
-	if (!file)
+	for (uint32_t i = 0; i < t->nitems; i++)
+		if (t->items[i].kind == FRZ_A_FILE)
+			named = &t->items[i];
+	if (!exe)
 		return;
-	if (!resolve_exe(t->tid, file) || !(it = tracee_item(t, FRZ_A_FILE, 0))) {
-		fileinfo_release(file);
-		free(file);
-		return;
-	}
-	it->file = file;
-	note_set_id(c, t, file);
+	if (!resolve_exe(t->tid, exe))
+		goto drop;
+	note_set_id(c, t, exe);
 	if (c->keep)
-		keep_copy(c, t, resolve_open_fd(t->tid, -1), file, false);
+		keep_copy(c, t, resolve_open_fd(t->tid, -1), exe, false);
+	if (named && is_other_file(&named->file->f, &exe->f)) {
+		if (c->keep)
+			keep_copy(c, t, open_path(t, named->slot, true), named->file, false);
+		goto drop;
+	}
+	if (!named) {
+		named = tracee_item(t, FRZ_A_FILE, path ? path->slot : 0);
+		if (!named)
+			goto drop;
+	} else {
+		fileinfo_release(named->file);
+		free(named->file);
+	}
+	named->file = exe;
+	return;
+drop:
+	fileinfo_release(exe);
+	free(exe);
 }
 
 void life_exec(void *arg, struct tracee *t, pid_t old_tid, uint64_t now_ns)

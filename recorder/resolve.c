@@ -348,6 +348,21 @@ bool resolve_path(pid_t tid, int dirfd, const uint8_t *path, size_t n, bool foll
 	return set_path(out, dir, (size_t)dirlen + n);
 }
 
+bool resolve_program(pid_t tid, int dirfd, const uint8_t *path, size_t n, struct fileinfo *out)
+{
+	char own[PROC_PATH_MAX];
+	int at = walk_path(tid, dirfd, path, n, true);
+	bool found;
+
+	memset(out, 0, sizeof(*out));
+	if (at < 0)
+		return false;
+	proc_path(own, getpid(), "fd", at);
+	found = resolve_link(own, out);
+	close(at);
+	return found;
+}
+
 /* O_NONBLOCK: should it have become a fifo since it was looked at. O_NOATIME where the kernel
  * grants it, for reading it must not show. */
 static int open_to_read(const char *path)

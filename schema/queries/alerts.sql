@@ -47,7 +47,9 @@ FROM (
 	UNION ALL
 	SELECT 'set-user-ID or set-group-ID given', pid, comm, path, detail, ts_ns
 	FROM mark_rows
-	WHERE mark = 'mode' AND errno IS NULL AND detail GLOB '*0[2-7][0-7][0-7][0-7]*'
+	WHERE mark = 'mode' AND errno IS NULL -- a name stands last and can hold any digits
+		AND substr(detail, 1, instr(detail || ' name=', ' name=') - 1)
+			GLOB '*0[2-7][0-7][0-7][0-7]*'
 	UNION ALL
 	SELECT 'standard input or output became a socket', pid, comm, coalesce(remote, path),
 		'fd ' || fd, opened_ns

@@ -191,6 +191,28 @@ ok(any(" sendfile " in x and f"{{inet/stream 127.0.0.1:{far} > 127.0.0.1:{near}}
 ok("<- /etc/passwd" in run(FANALYZE, case, "--timeline", "--syscall", "sendfile").stdout,
    "and so they do in the timeline")
 
+# ---- calls that are interrupted ----
+case = new()
+t = start("cat", stdin=subprocess.PIPE)
+f = attach([t.pid], case, "-e", "read")
+wait_until(lambda: open(f"/proc/{t.pid}/syscall").read().startswith("0 "))
+is_(stop(f)[0], 0, "recorded a read that waits")
+is_(rows(case, "SELECT syscall, ret, errno FROM timeline"), [{"syscall": "read", "ret": None, "errno": None}],
+    "a call that goes on when recording ends has not returned")
+t.stdin.close()
+case = new()
+f = start(FREC, "-q", "-e", "clock_nanosleep", "-o", case, "--", "sleep", "1")
+wait_until(lambda: children_of(f.pid) and open(f"/proc/{children_of(f.pid)[0]}/syscall").read().startswith("230 "))
+t = children_of(f.pid)[0]
+os.kill(t, signal.SIGSTOP)
+wait_until(lambda: "\nState:\tT" in open(f"/proc/{t}/status").read())
+os.kill(t, signal.SIGCONT)
+is_(f.wait(), 0, "recorded a sleep that was stopped and goes on")
+is_([r["errno"] for r in rows(case, "SELECT errno FROM timeline WHERE syscall = 'clock_nanosleep' ORDER BY seq")],
+    ["ERESTART_RESTARTBLOCK", None], "the restart is a row of its own")
+is_(json.loads(fanalyze(case, "--failures", "--format", "json").stdout), [], "and no failure: the program sees none")
+is_(json.loads(fanalyze(case, "--timeline", "--failed", "--format", "json").stdout), [], "not with --failed either")
+
 # ---- several targets ----
 a, b = start("sleep", "100"), start("sleep", "100")
 case = new()

@@ -107,4 +107,18 @@ is_(r.returncode, 0, "--keep: recorded") or diag(r.stderr)
 kept = {hashlib.sha256(open(os.path.join(d, n), "rb").read()).hexdigest() for d, _, names in os.walk(keep) for n in names}
 sizes = [31, 32, 33, 34, 41, 42] + ([7, 51, 52] if os.getuid() == 0 else [])
 is_([n for n in sizes if hashlib.sha256(b"x" * n).hexdigest() not in kept], [], f"--keep: copies of {len(sizes)} victims")
+
+# a script is what is executed, and so is its interpreter
+script, case, keep = tmp + "/script", tmp + "/script.frz", fresh("scripts")
+with open(script, "w") as f:
+    f.write("#!/bin/sh\nexit 5\n")
+os.chmod(script, 0o755)
+os.symlink("script", tmp + "/link")
+is_(frec("-q", "--keep", keep, "-o", case, "--", tmp + "/link").returncode, 5, "recorded a script")
+is_(rows(case, "SELECT path FROM timeline WHERE syscall = 'execve'"), [{"path": os.path.realpath(script)}],
+    "the path of its execve is the script")
+is_(rows(case, "SELECT exe FROM processes"), [{"exe": os.path.realpath("/bin/sh")}], "its interpreter is what ran")
+ran = {hashlib.sha256(open(p, "rb").read()).hexdigest() for p in (script, "/bin/sh")}
+is_(set(os.listdir(keep)), ran, "--keep: both are copied")
+is_({r["sha256"] for r in json.loads(fanalyze(case, "--query", "hashes", "--format", "json").stdout)}, ran, "and hashed")
 done()
