@@ -48,7 +48,7 @@ int verify_action(const struct options *o)
 	struct anchors anchors[3];
 	struct signers signers = { .text = NULL };
 	struct verify_options v = { .path = o->case_path,
-				    .json = o->format == OUTPUT_JSON || o->format == OUTPUT_JSONL,
+				    .json = o->format == OUTPUT_JSON,
 				    .require = o->require,
 				    .anchors = anchors,
 				    .custody = custody_verify };
@@ -56,8 +56,8 @@ int verify_action(const struct options *o)
 	char err[400];
 	int code = VERIFY_USAGE;
 
-	if (o->format == OUTPUT_CSV)
-		return complain(VERIFY_USAGE, "--verify writes text or json, not csv");
+	if (o->format == OUTPUT_CSV || o->format == OUTPUT_JSONL)
+		return complain(VERIFY_USAGE, "--verify writes text or json");
 	if (o->allowed_signers) {
 		if (!signers_load(&signers, o->allowed_signers, o->revoked, err, sizeof(err)))
 			return complain(VERIFY_USAGE, "--allowed-signers %s", err);

@@ -3,47 +3,11 @@
  */
 #include <string.h>
 
+#include "output.h"
 #include "sha256.h"
 #include "verify_private.h"
 
-/* Bytes of any kind as a JSON string: what is not UTF-8 becomes U+FFFD. */
-static size_t utf8_len(const unsigned char *s)
-{
-	size_t n = s[0] < 0x80		       ? 1 :
-		   s[0] >= 0xc2 && s[0] < 0xe0 ? 2 :
-		   s[0] >= 0xe0 && s[0] < 0xf0 ? 3 :
-		   s[0] >= 0xf0 && s[0] < 0xf5 ? 4 :
-						 0;
-
-	for (size_t i = 1; i < n; i++)
-		if ((s[i] & 0xc0) != 0x80)
-			return 0;
-	if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) ||
-	    (s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f))
-		return 0;
-	return n;
-}
-
-static void put_string(FILE *out, const char *text)
-{
-	const unsigned char *s = (const unsigned char *)text;
-
-	fputc('"', out);
-	while (*s) {
-		size_t n = utf8_len(s);
-
-		if (*s == '"' || *s == '\\')
-			fprintf(out, "\\%c", *s);
-		else if (*s < 0x20 || *s == 0x7f)
-			fprintf(out, "\\u%04x", *s);
-		else if (n)
-			fwrite(s, 1, n, out);
-		else
-			fputs("\\ufffd", out);
-		s += n ? n : 1;
-	}
-	fputc('"', out);
-}
+static void put_string(FILE *out, const char *text) { output_json(out, text, strlen(text)); }
 
 static void put_text(FILE *out, const char *key, const char *value)
 {

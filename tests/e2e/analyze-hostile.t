@@ -109,6 +109,13 @@ r = subprocess.run([FANALYZE, case, "--sql", "SELECT path FROM files_touched WHE
                    stdout=subprocess.PIPE)      # as bytes: a text pipe would translate line ends
 got = {x[0] for x in csv.reader(io.StringIO(r.stdout.decode(), newline=""))}
 is_([n for n in NAMES if w + "/" + shown(n) not in got], [], "CSV: every name, exactly")
+odd, name = tmp + "/odd.frz", "a\x9b2J\u202eb\x7f\x1b[31m\u200b"
+frec("-q", "-o", odd, "--exhibit", name, "--examiner", name, "--", "/bin/true")
+for args in (["--verify"], ["--info"], ["--custody"]):
+    r = fanalyze(odd, *args, "--format", "json")
+    ok(not NASTY.search(r.stdout), f"{args[0]}: no control character in JSON", repr(r.stdout))
+    json.loads(r.stdout)
+is_(json.loads(fanalyze(odd, "--verify", "--format", "json").stdout)["exhibit"], name, "and it is all there")
 for form in ("json", "jsonl"):
     r = fanalyze(case, "--sql", "SELECT path FROM files_touched WHERE writes = 1", "--format", form)
     got = json.loads(r.stdout) if form == "json" else [json.loads(x) for x in r.stdout.split("\n") if x]
