@@ -20,6 +20,7 @@
 
 #define PTRACE_TRACEME_REQUEST 0u
 #define FILES_FLAG          0x400u      /* CLONE_FILES, linux/sched.h */
+#define THREAD_FLAG         0x10000u    /* CLONE_THREAD */
 #define UNTRACED_FLAG       0x800000u   /* CLONE_UNTRACED */
 #define CLOSE_RANGE_UNSHARE_FLAG 2u     /* linux/close_range.h */
 #define CLOSE_RANGE_CLOEXEC_FLAG 4u
@@ -494,6 +495,8 @@ void effects_at_exit(struct capture *c, struct tracee *t, int64_t ret, uint64_t 
 		if (ret > 0 && (life_clone_flags(t) & UNTRACED_FLAG)) {
 			snprintf(text, sizeof(text), "CLONE_UNTRACED: what its child %" PRId64 " does is not seen", ret);
 			capture_coverage(c, t->proc->pid, t->tid, "child not traced", 1, text);
+		} else if (ret > 0 && c->o->no_follow && !(life_clone_flags(t) & THREAD_FLAG)) {
+			capture_coverage(c, t->proc->pid, t->tid, "child not traced", 1, "--no-follow: what its children do is not seen");
 		}
 		break;
 	case FRZ_FX_CRED:

@@ -113,10 +113,11 @@ FROM process_rows;
 -- io_state: 0 no reading to start from, 1 no last reading, 2 whole, 3 the calls were not recorded
 CREATE VIEW io_audit AS
 SELECT p.pid, t.tid,
-	CASE WHEN t.io_state >= 2 THEN t.kernel_read END AS kernel_read,
-	CASE WHEN t.io_state >= 2 THEN t.kernel_written END AS kernel_written,
+	CASE WHEN t.io_state = 2 THEN t.kernel_read END AS kernel_read,
+	CASE WHEN t.io_state = 2 THEN t.kernel_written END AS kernel_written,
 	t.recorded_read, t.recorded_written,
 	CASE
+	WHEN t.io_state = 3 THEN 'not comparable'
 	WHEN t.io_state <> 2 THEN 'unknown'
 	WHEN t.kernel_read = t.recorded_read AND t.kernel_written = t.recorded_written
 		THEN 'balanced'
@@ -146,6 +147,10 @@ FROM (
 	UNION ALL
 	SELECT p.pid, t.tid, 'detached', 1, t.ended, 'what it did afterwards was not seen'
 	FROM tasks t JOIN procs p ON p.id = t.proc WHERE t.gone = 3
+	UNION ALL
+	SELECT NULL, NULL, 'calls left out', 1, NULL, 'recorded: -e ' || value
+	FROM info WHERE key = 'records' AND (value GLOB '*!*'
+		OR NOT (value IN ('default', 'all') OR value GLOB 'default,*' OR value GLOB 'all,*'))
 );
 
 CREATE VIEW observer AS

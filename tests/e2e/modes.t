@@ -150,6 +150,15 @@ case = new()
 frec("-q", "-e", "read", "-o", case, "--", "/bin/sh", "-c", script)
 ok(one(case, "SELECT COUNT(*) FROM timeline WHERE path = '/etc/passwd' AND bytes > 0") >= 1,
    "-e read still knows which file an fd is")
+# What the kernel counted cannot be held against calls that were left out: said, and no alarm.
+is_(rows(case, "SELECT DISTINCT verdict, kernel_read FROM io_audit"), [{"verdict": "not comparable", "kernel_read": None}],
+    "-e read: the audit is not comparable")
+like(fanalyze(case).stdout, r"(?m)^audit +not comparable\b", "-e read: so says the summary")
+for options, value in (["-e", "read"], "recorded: -e read"), (["-e", "!poll"], "recorded: -e default,!poll"), ([], None), (["-e", "all"], None):
+    case = new()
+    frec("-q", *options, "-o", case, "--", "/bin/sh", "-c", script)
+    is_([r["detail"] for r in rows(case, "SELECT detail FROM coverage WHERE what = 'calls left out'")], [value] if value else [],
+        f"{' '.join(options) or 'the default'}: coverage says whether calls were left out")
 
 # ---- children ----
 case = new()
@@ -160,6 +169,8 @@ case = new()
 r = frec("-q", "--no-follow", "-o", case, "--", "/bin/sh", "-c", "cat /etc/passwd >/dev/null; exit 5")
 is_(r.returncode, 5, "--no-follow: exit status")
 is_(one(case, "SELECT COUNT(DISTINCT pid) FROM timeline"), 1, "--no-follow records one process")
+is_(rows(case, "SELECT count FROM coverage WHERE what = 'child not traced'"), [{"count": 1}], "--no-follow: coverage says that it had a child")
+like(fanalyze(case).stdout, r"(?m)^not seen .*child not traced", "--no-follow: so does the summary")
 is_(one(case, "SELECT COUNT(*) FROM timeline WHERE path = '/etc/passwd' AND syscall = 'read'"), 0,
     "--no-follow: not what the child did")
 

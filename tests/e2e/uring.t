@@ -49,4 +49,18 @@ is_(p.returncode, 0, "attached: the target ended well")
 f.communicate(timeout=30)
 is_sealed(case, "attached: verifies")
 compare("attached", case, out)
+
+# a kernel thread takes the submissions: what frec did not see it says, and guesses nothing
+case, folder = f"{tmp}/sqpoll.frz", fresh("sqpoll")
+r = frec("-q", "-o", case, "--", f"{BUILD}/targets/uring", folder, "sqpoll")
+if is_(r.returncode, 0, "sqpoll: the target ended well"):
+    is_sealed(case, "sqpoll: verifies")
+    made = [tuple(line.split("\t")) for line in r.stdout.splitlines()]
+    got = rows(case, "SELECT syscall, ret FROM timeline WHERE syscall LIKE 'io_uring.%'")
+    ok(len(got) <= len(made) and all(any(g["syscall"] == m[0] and g["ret"] in (None, int(m[3])) for m in made) for g in got),
+       "sqpoll: no operation is made up", *got)
+    is_(one(case, "SELECT count(*) FROM coverage WHERE what = 'io_uring with SQPOLL'"), 1, "sqpoll: coverage names the ring")
+    text = fanalyze(case).stdout
+    like(text, r"(?m)^not seen .*io_uring with SQPOLL", "sqpoll: so does the summary")
+    is_(rows(case, "SELECT * FROM io_audit WHERE verdict LIKE 'differs%'"), [], "sqpoll: no audit differs")
 done()

@@ -1,7 +1,8 @@
 /*
  * uring.c - file work done through io_uring alone, with its own account on standard output:
  * one line an operation, `name fd path result` (tab between, "-" none). No liburing: the rings
- * are driven by hand. Usage: uring FOLDER [wait]
+ * are driven by hand. Usage: uring FOLDER [wait|sqpoll]; sqpoll: a kernel thread takes what is submitted,
+ * as soon as it is there
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -72,8 +73,14 @@ static void submit(unsigned n, int *results)
 {
 	uint64_t first = next_data - n;
 
-	if (syscall(SYS_io_uring_enter, ring, n, n, IORING_ENTER_GETEVENTS, NULL, 0) != (long)n)
+	if (params.flags & IORING_SETUP_SQPOLL) {
+		while (__atomic_load_n(at(cq, params.cq_off.tail), __ATOMIC_ACQUIRE) - *at(cq, params.cq_off.head) < n)
+			if (__atomic_load_n(at(sq, params.sq_off.flags), __ATOMIC_ACQUIRE) & IORING_SQ_NEED_WAKEUP &&
+			    syscall(SYS_io_uring_enter, ring, 0, 0, IORING_ENTER_SQ_WAKEUP, NULL, 0) < 0)
+				DIE("io_uring_enter");
+	} else if (syscall(SYS_io_uring_enter, ring, n, n, IORING_ENTER_GETEVENTS, NULL, 0) != (long)n) {
 		DIE("io_uring_enter");
+	}
 	for (unsigned i = 0; i < n; i++) {
 		uint32_t head = *at(cq, params.cq_off.head);
 		struct io_uring_cqe *e = (struct io_uring_cqe *)(void *)(cq + params.cq_off.cqes) +
@@ -108,8 +115,12 @@ int main(int argc, char **argv)
 
 	if (argc < 2 || chdir(argv[1]) || !getcwd(folder, sizeof(folder)))
 		DIE("chdir");
-	if (argc > 2 && read(0, data, 1) != 1)
+	if (argc > 2 && !strcmp(argv[2], "sqpoll")) {
+		params.flags = IORING_SETUP_SQPOLL;
+		params.sq_thread_idle = 2000;
+	} else if (argc > 2 && read(0, data, 1) != 1) {
 		DIE("read");
+	}
 	setup();
 
 	sqe(IORING_OP_OPENAT, AT_FDCWD, "one", 0644, 0)->open_flags = O_RDWR | O_CREAT | O_TRUNC;
