@@ -169,6 +169,7 @@ class Block:
             need(kind == want, 'field %s has another type' % name)
             need(exact in (None, size), 'field %s has another length' % name)
             need(self.type in must + may, 'field %s does not belong here' % name)
+            need(name != 'boot-id' or size <= 64, 'a boot id too long')
             fields[name] = (struct.unpack('<Q', value)[0] if kind == U64 else
                             latin(value) if kind == TEXT else value)
         need(not at.left(), 'bytes behind the fields')
@@ -268,6 +269,7 @@ class Segment:
     def string(self, c, out):
         data = c.take(c.left())
         need(len(data) <= 1 << 20, 'a string too long')
+        need(len(self.strings) < 1 << 18, 'too many strings')
         self.strings.append(latin(data))
         out.update(number=len(self.strings), text=latin(data), true=len(data))
 
@@ -314,6 +316,7 @@ class Segment:
                     values[name] = value
         if mask >> 16:
             c.take(c.left())
+        need(len(self.files) < 1 << 18, 'too many files')
         self.files.append(values)
         out.update(number=len(self.files), **values)
 
@@ -508,6 +511,8 @@ class Case:
         need(f['boot-id'] == self.boot, 'another boot')
         need(f.get('recovered', 1) == 1, 'recovered is 1 or absent')
         need(f['first-event'] == self.events + 1, 'the first event is wrong')
+        need(f['events'] <= f['raw-bytes'] // 2, 'more events than its bytes can hold')
+        need(f['first-event'] < 2**63 and f['lost'] < 2**63, 'a number beyond all bounds')
         need(f['last-mono'] >= f['first-mono'] >= self.segment_end, 'segments run backwards')
         need(f['frame-bytes'] <= 32 << 20 and f['raw-bytes'] <= 16 << 20, 'a segment too large')
         frame = self.data[at:at + f['frame-bytes']]
