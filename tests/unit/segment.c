@@ -157,6 +157,19 @@ static void space(void)
 }
 
 /* Frames that zstd itself would take. */
+/* A window of 16 MiB, and one of an eighth more, as its descriptor tells them. */
+static void windows(void)
+{
+	/* checksum, content size in two bytes: 256 */
+	uint8_t frame[] = { 0x28, 0xb5, 0x2f, 0xfd, 0x44, 14 << 3, 0, 0, 1, 0, 0 };
+	uint8_t *raw;
+	const char *why = "";
+
+	ok(frz_unpack(frame, sizeof(frame), 256, &raw, &why) == FRZ_E_CORRUPT, "a window of 16 MiB: %s", why);
+	frame[5]++;
+	ok(frz_unpack(frame, sizeof(frame), 256, &raw, &why) == FRZ_E_LIMIT, "of 18 MiB: %s", why);
+}
+
 static void hostile_frames(void)
 {
 	static uint8_t text[5000], frame[20000];
@@ -375,6 +388,7 @@ int main(void)
 	columns(p);
 	frz_packer_free(p);
 	space();
+	windows();
 	hostile_frames();
 	hostile_planes();
 	return tap_done();
