@@ -158,6 +158,7 @@ ANALYZER_SRC = \
 	analyzer/rules_apply.c \
 	analyzer/rules_known.c \
 	analyzer/rules_learn.c \
+	analyzer/spans.c \
 	analyzer/sshsig.c \
 	analyzer/summary.c \
 	analyzer/table.c \
@@ -255,6 +256,7 @@ UNIT_ANALYZER = \
 	escape \
 	queries \
 	rules \
+	spans \
 	tables \
 
 # tests/tamper/NAME.c: what can be done to a case, done to it
@@ -347,6 +349,7 @@ SCRIPT_TESTS = \
 	tests/e2e/extract.t \
 	tests/e2e/frec-manual.t \
 	tests/e2e/killed.t \
+	tests/e2e/media.t \
 	tests/e2e/leftover.t \
 	tests/e2e/damaged.t \
 	tests/e2e/unfinished.t \

@@ -193,9 +193,25 @@ uint8_t *tail_half_page(const struct tail *t, const struct frz_tail_head *h, uns
 
 static struct tail *guarded;
 static struct sigaction before_guard;
-static volatile sig_atomic_t broken;
+static volatile sig_atomic_t broken; /* an errno, or CUT */
 static size_t page_size;
 static uint8_t copy[64 << 10]; /* the largest page there is */
+
+#define CUT -1
+
+/* Why a store into the page failed: writing to it in the file says. */
+static int why_broken(const struct tail *t, off_t at)
+{
+	struct stat st;
+
+	if (fstat(t->fd, &st))
+		return errno;
+	if (st.st_size <= at)
+		return CUT;
+	if (pwrite(t->fd, copy, 1, at) < 0)
+		return errno;
+	return EIO;
+}
 
 static void on_sigbus(int sig, siginfo_t *si, void *context)
 {
@@ -209,12 +225,15 @@ static void on_sigbus(int sig, siginfo_t *si, void *context)
 		sigaction(sig, &before_guard, NULL); /* not ours: it happens again */
 		return;
 	}
-	broken = 1;
 	while (atomic_flag_test_and_set_explicit(&copying, memory_order_acquire))
 		;
 	memset(copy, 0, page_size);
 	if (pread(guarded->fd, copy, page_size, page - guarded->map) < 0)
 		memset(copy, 0, page_size);
+	else if (!broken)
+		broken = why_broken(guarded, page - guarded->map);
+	if (!broken)
+		broken = EIO;
 	if (mmap(page, page_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED,
 		 -1, 0) == MAP_FAILED)
 		_exit(1); /* nothing else ends the loop of faults */
@@ -242,4 +261,7 @@ void tail_unguard(struct tail *t)
 	guarded = NULL;
 }
 
-bool tail_broken(void) { return broken != 0; }
+const char *tail_broken(void)
+{
+	return broken == CUT ? "it was cut" : broken ? strerror(broken) : NULL;
+}

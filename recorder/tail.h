@@ -41,14 +41,15 @@ int tail_remove(struct tail *t);
 uint8_t *tail_half_page(const struct tail *t, const struct frz_tail_head *h, unsigned half);
 
 /*
- * A medium that vanishes, a file system gone read-only or a file cut from outside turn a
- * store into the map into SIGBUS. While one tail is guarded, the page at fault is replaced
+ * A medium that vanishes, a file system gone read-only, a quota where even blocks that a file
+ * has are counted anew, or a file cut from outside turn a store into the map into SIGBUS. While one tail is guarded, the page at fault is replaced
  * by private memory with what can still be read of it, and the store goes on; the
- * process lives and tail_broken() is true. One tail at a time.
+ * process lives and tail_broken() says why, the same text each time; NULL: it is not. One
+ * tail at a time.
  */
 void tail_guard(struct tail *t);
 void tail_unguard(struct tail *t);
-bool tail_broken(void);
+const char *tail_broken(void);
 
 /* Around writes that can meet RLIMIT_FSIZE: blocks SIGXFSZ in the calling thread, and
  * afterwards takes away one that came, so that only EFBIG remains. */

@@ -18,14 +18,14 @@ void writer_fail(struct writer *w, bool of_case, const char *fmt, ...)
 	va_list ap;
 
 	pthread_mutex_lock(&w->mutex);
+	if (!atomic_load(&w->failed) || (of_case && !atomic_load(&w->case_failed))) {
+		va_start(ap, fmt);
+		vsnprintf(w->failure[of_case], sizeof w->failure[of_case], fmt, ap);
+		va_end(ap);
+		atomic_store(&w->failed, w->failure[of_case]);
+	}
 	if (of_case)
 		atomic_store(&w->case_failed, true);
-	if (!atomic_load(&w->failed)) {
-		va_start(ap, fmt);
-		vsnprintf(w->failure, sizeof w->failure, fmt, ap);
-		va_end(ap);
-		atomic_store(&w->failed, w->failure);
-	}
 	pthread_cond_broadcast(&w->to_tracer);
 	pthread_cond_broadcast(&w->to_helper);
 	pthread_mutex_unlock(&w->mutex);
@@ -195,10 +195,10 @@ bool writer_reserve(struct writer *w, size_t bytes, unsigned records, bool *new_
 			    "%s: a group of %zu bytes in %u records is larger than a segment",
 			    w->path, bytes, records);
 	if (tail_broken())
-		writer_fail(w, false,
-			    "%s: its medium is gone or became read-only, or it was cut: what could "
-			    "still be read of it goes into %s",
-			    w->tail.path, w->path);
+		writer_fail(
+			w, false,
+			"%s: cannot be written: %s; what could still be read of it goes into %s",
+			w->tail.path, tail_broken(), w->path);
 	if (writer_failed(w))
 		return false;
 	lock_busy(w);
@@ -241,8 +241,10 @@ void writer_commit(struct writer *w)
 		publish(w);
 		if (w->o.sync == WRITER_SYNC_EVENT &&
 		    tail_sync(&w->tail, w->half[w->cur].page, FRZ_TAIL_PAGE + w->at))
-			writer_fail(w, false, "%s: cannot be written to its medium: %s",
-				    w->tail.path, strerror(errno));
+			writer_fail(w, false,
+				    "%s: cannot be written to its medium: %s; what it holds goes "
+				    "into %s",
+				    w->tail.path, strerror(errno), w->path);
 	}
 	w->in_group = false;
 	unlock_busy(w);

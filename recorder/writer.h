@@ -88,7 +88,8 @@ struct writer_stats {
 };
 void writer_stats(const struct writer *w, struct writer_stats *s); /* any thread */
 bool writer_full(const struct writer *w);			   /* any thread */
-/* NULL, or one line naming the file and the reason; stays set. Any thread. */
+/* NULL, or one line naming the file and the reason; stays set, and when first the tail and then the
+ * case fails, it becomes another line. Any thread. */
 const char *writer_failed(const struct writer *w);
 
 /* What is no failure and yet must be said at once: true and one line, once each. To be asked

@@ -15,14 +15,6 @@
 
 /* ---- the case file ---- */
 
-/* What did not reach the medium goes again: the tail still has it, and should a later sync succeed,
- * that would not make it good. When this fails too, the file ends torn, and recovery cuts it. */
-static void cut_back(struct writer *w)
-{
-	if (ftruncate(w->fd, (off_t)w->synced_bytes) == 0)
-		fdatasync(w->fd);
-}
-
 int writer_sink(void *arg, const struct iovec *iov, int n)
 {
 	struct writer *w = arg;
@@ -36,13 +28,8 @@ int writer_sink(void *arg, const struct iovec *iov, int n)
 
 		if (done < 0 && errno == EINTR)
 			continue;
-		if (done < 0) {
-			int e = errno;
-
-			cut_back(w);
-			errno = e;
+		if (done < 0)
 			return -1;
-		}
 		while (i < n && (size_t)done >= left[i].iov_len)
 			done -= (ssize_t)left[i++].iov_len;
 		if (i < n) {
@@ -99,26 +86,39 @@ void writer_look(struct writer *w)
 	w->last_look_ns = now_ns();
 }
 
+/* What did not reach the medium goes again: the tail still has it, and should a later sync succeed,
+ * that would not make it good. When this fails too, the file ends torn, and recovery cuts it. */
+static void cut_back(struct writer *w)
+{
+	if (ftruncate(w->fd, (off_t)w->synced_bytes) == 0)
+		fdatasync(w->fd);
+}
+
+static void case_failed(struct writer *w, const char *how, const char *why)
+{
+	cut_back(w);
+	if (sync_file(w, w->tail.fd) == 0)
+		writer_fail(
+			w, true,
+			"%s: cannot be written%s: %s; what is committed is kept in %s: make room "
+			"or bring the medium back, then run frec --recover %s",
+			w->path, how, why, w->tail.path, w->path);
+	else
+		writer_fail(
+			w, true,
+			"%s: cannot be written%s: %s; nor can %s, which keeps what is committed "
+			"up to its last sync: bring the medium back, then run frec --recover %s",
+			w->path, how, why, w->tail.path, w->path);
+}
+
 bool writer_appended(struct writer *w, enum frz_err err)
 {
-	int e = errno;
-
 	if (err != FRZ_OK) {
-		atomic_store(&w->at_work_ns, 0);
-		writer_fail(w, true,
-			    "%s: cannot be written: %s; what is committed is kept in %s: make room "
-			    "or bring the medium back, then run frec --recover %s",
-			    w->path, err == FRZ_E_IO ? strerror(e) : frz_strerror(err),
-			    w->tail.path, w->path);
+		case_failed(w, "", err == FRZ_E_IO ? strerror(errno) : frz_strerror(err));
 		return false;
 	}
 	if (sync_file(w, w->fd)) {
-		e = errno;
-		cut_back(w);
-		writer_fail(w, true,
-			    "%s: cannot be written to its medium: %s; what is committed is kept in "
-			    "%s: run frec --recover %s when it can be written again",
-			    w->path, strerror(e), w->tail.path, w->path);
+		case_failed(w, " to its medium", strerror(errno));
 		return false;
 	}
 	w->synced_bytes = w->append.offset;
@@ -233,8 +233,9 @@ static void sync_tail(struct writer *w)
 		return;
 	pthread_mutex_unlock(&w->mutex);
 	if (sync_file(w, w->tail.fd))
-		writer_fail(w, false, "%s: cannot be written to its medium: %s", w->tail.path,
-			    strerror(errno));
+		writer_fail(w, false,
+			    "%s: cannot be written to its medium: %s; what it holds goes into %s",
+			    w->tail.path, strerror(errno), w->path);
 	pthread_mutex_lock(&w->mutex);
 }
 

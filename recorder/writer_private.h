@@ -86,7 +86,7 @@ struct writer {
 	struct writer_options o;
 	uint64_t tick_ns;
 	char boot_id[40];
-	char failure[512];
+	char failure[2][512]; /* of the tail; of the case, which counts for more */
 };
 
 static inline uint64_t now_ns(void)
@@ -137,7 +137,8 @@ static inline void unlock_busy(struct writer *w)
 
 /* ---- writer.c ---- */
 
-/* The first failure wins. of_case: the case cannot be written; else it is the tail. */
+/* The first failure is told, but the case's rather than the tail's. of_case: the case cannot be
+ * written; else it is the tail. */
 void writer_fail(struct writer *w, bool of_case, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 /* For writer_news(). */
@@ -150,9 +151,10 @@ void writer_flush(struct writer *w);
 
 /* ---- writer_helper.c ---- */
 
-/* append_sink of the case file: all of it, or the file is cut back to its last whole block. */
+/* append_sink of the case file. */
 int writer_sink(void *arg, const struct iovec *iov, int n);
-/* err: of an append. True when it is FRZ_OK and the block is on disk; else the writer failed. */
+/* err: of an append. True when it is FRZ_OK and the block is on disk; else the writer failed, and
+ * the file was cut back to what is. */
 bool writer_appended(struct writer *w, enum frz_err err);
 /* Whether case and tail are still there, under their names: fails, or tells. */
 void writer_look(struct writer *w);

@@ -215,7 +215,7 @@ static void tail_cut(void)
 		;
 	put = f.next - 1;
 	ok(i < 100000, "a tail that was cut stops the writer after %d groups", i);
-	ok(strstr(writer_failed(f.w), "medium is gone"), "  which says so: %s", writer_failed(f.w));
+	ok(strstr(writer_failed(f.w), "it was cut"), "  which says so: %s", writer_failed(f.w));
 	is_int(writer_seal(f.w, "write failed", head), 1, "  as does the seal");
 	writer_free(f.w);
 	fake_read(path, &s);
