@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <linux/seccomp.h>
 
 #include "mapped.h"
@@ -580,8 +581,10 @@ void fds_after_exec(struct capture *c, struct tracee *t)
 void fds_at_attach(struct capture *c, struct tracee *t, uint64_t now_ns)
 {
 	char path[64], text[80];
-	unsigned listed = 0, left = 0;
+	unsigned listed = 0;
+	bool more = false;
 	struct dirent *de;
+	struct stat st;
 	DIR *dir;
 
 	snprintf(path, sizeof(path), "/proc/%d/fd", (int)t->tid);
@@ -590,7 +593,7 @@ void fds_at_attach(struct capture *c, struct tracee *t, uint64_t now_ns)
 		capture_coverage(c, t->proc->pid, t->tid, "open fds not listed", 1, strerror(errno));
 		return;
 	}
-	while ((de = readdir(dir))) {
+	while (!more && (de = readdir(dir))) {
 		char *end;
 		long fd = strtol(de->d_name, &end, 10);
 		struct fileinfo file;
@@ -599,10 +602,9 @@ void fds_at_attach(struct capture *c, struct tracee *t, uint64_t now_ns)
 
 		if (*end || end == de->d_name || fdtable_get(t->fds, (int)fd))
 			continue;
-		if (listed == ATTACH_FDS_MAX) {
-			left++;
+		more = listed == ATTACH_FDS_MAX;        /* it waits: a million would take seconds */
+		if (more)
 			continue;
-		}
 		if (!resolve_fd(t->proc, t->tid, (int)fd, &file, &duplicated))
 			continue;
 		t->fds_inspected += duplicated;
@@ -618,9 +620,13 @@ void fds_at_attach(struct capture *c, struct tracee *t, uint64_t now_ns)
 		}
 		emit_commit(c->emit);
 	}
-	closedir(dir);
-	if (left) {
-		snprintf(text, sizeof(text), "%u of %u fds; the others are resolved at first use", left, left + listed);
-		capture_coverage(c, t->proc->pid, t->tid, "open fds not listed", left, text);
+	if (more && fstat(dirfd(dir), &st) == 0 && st.st_size > listed) {      /* Linux 6.2: how many there are */
+		snprintf(text, sizeof(text), "%u of %" PRIu64 " fds are; the others are resolved at first use", listed,
+		         (uint64_t)st.st_size);
+		capture_coverage(c, t->proc->pid, t->tid, "open fds not listed", (uint64_t)st.st_size - listed, text);
+	} else if (more) {
+		snprintf(text, sizeof(text), "there are more than %u; the others are resolved at first use", listed);
+		capture_coverage(c, t->proc->pid, t->tid, "open fds not listed", 1, text);
 	}
+	closedir(dir);
 }

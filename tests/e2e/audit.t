@@ -50,8 +50,9 @@ def launched(name, argv, threads=1, setup="", env=None, timeout=300):
 TREE = f"i=0; while [ $i -lt {40 * MUCH} ]; do mkdir -p in/d$i; head -c $((i * 1777 % 60000)) /dev/urandom >in/d$i/f; i=$((i + 1)); done"
 launched("cp", ["cp", "-a", "in", "out"], setup=TREE)
 launched("tar", ["tar", "czf", "out.tar.gz", "in"], threads=2, setup=TREE)
-launched("git", ["git", "clone", "-q", "--no-local", "repo", "copy"], threads=3,
-         setup=TREE + "; git init -q repo; cp -r in repo; cd repo; git add .; git -c user.name=a -c user.email=a@b commit -q -m x")
+REPO = TREE + "; git init -q repo; cp -r in repo; cd repo; git add .; git -c user.name=a -c user.email=a@b commit -q -m x"
+launched("git", ["git", "clone", "-q", "--no-local", "repo", "copy"], threads=3, setup=REPO)
+launched("git by links", ["git", "clone", "-q", "repo", "copy"], setup=REPO)
 launched("gcc", ["make", "-s", "-j2"], threads=5, setup=f"""
 i=0; while [ $i -lt {2 * MUCH} ]; do
     printf '#include <stdio.h>\\n#include <stdlib.h>\\nint f%d(void) {{ return %d; }}\\n' $i $i >f$i.c; objs="$objs f$i.o"; i=$((i + 1))
@@ -86,7 +87,47 @@ const fs = require('fs'), cp = require('child_process');
 for (let i = 0; i < {10 * MUCH}; i++) fs.writeFile('f' + i, Buffer.alloc(i * 1000), () => fs.readFile('f' + i, () => 0));
 cp.exec('cat /etc/services | wc -l', () => 0);
 """], threads=5, env={"NODE_OPTIONS": ""})
-launched("java", ["java", "-XX:TieredStopAtLevel=1", "-version"], threads=5)
+JAVA = r"""
+import java.io.*; import java.net.*; import java.nio.*; import java.nio.channels.*; import java.nio.file.*;
+import java.util.*; import java.util.concurrent.*;
+public class Main {
+    static void work(int i) throws Exception {
+        Path p = Path.of("j" + i);
+        byte[] data = new byte[1000 * (i % 20 + 1)];
+        Files.write(p, data); Files.readAllBytes(p);
+        try (FileChannel c = FileChannel.open(p, StandardOpenOption.READ, StandardOpenOption.WRITE);
+             FileChannel o = FileChannel.open(Path.of("k" + i), StandardOpenOption.CREATE, StandardOpenOption.WRITE)) {
+            c.write(ByteBuffer.wrap(data), 500); c.transferTo(0, 700, o);
+            c.map(FileChannel.MapMode.READ_WRITE, 0, 100).put(0, (byte) 1);
+        }
+        try (ServerSocket s = new ServerSocket(0, 5, InetAddress.getLoopbackAddress())) {
+            Thread t = new Thread(() -> {
+                try (Socket a = s.accept()) { a.getInputStream().transferTo(a.getOutputStream()); }
+                catch (IOException e) { throw new RuntimeException(e); }
+            });
+            t.start();
+            try (Socket b = new Socket(s.getInetAddress(), s.getLocalPort())) {
+                b.getOutputStream().write(data, 0, 900); b.shutdownOutput();
+                if (b.getInputStream().readAllBytes().length != 900) throw new IOException("short");
+            }
+            t.join();
+        }
+        if (i % 10 == 0) new ProcessBuilder("cat", "j" + i).redirectOutput(new File("c" + i)).start().waitFor();
+    }
+    public static void main(String[] a) throws Exception {
+        ExecutorService e = Executors.newFixedThreadPool(8);
+        List<Future<?>> f = new ArrayList<>();
+        for (int i = 0; i < Integer.parseInt(a[0]); i++) { int n = i; f.add(e.submit(() -> { work(n); return 0; })); }
+        for (Future<?> x : f) x.get();
+        e.shutdown();
+    }
+}
+"""
+if tool("javac"):      # compiles it and runs it: files, sockets, threads, children
+    launched("java", ["java", "-XX:TieredStopAtLevel=1", "Main.java", str(10 * MUCH)], threads=20,
+             setup=f"cat >Main.java <<'END'\n{JAVA}END\n")
+else:
+    launched("java", ["java", "-XX:TieredStopAtLevel=1", "-version"], threads=5)
 launched("bash", ["bash", "-c", f"for i in $(seq {10 * MUCH}); do cat /etc/passwd | tr a b | wc -c; done >out; read x <out; cat <<E\n$x\nE"], threads=10)
 launched("cat of /dev/zero", ["dd", "if=/dev/zero", "of=/dev/null", "bs=1", f"count={20000 * MUCH}", "status=none"])
 

@@ -162,5 +162,20 @@ case, out, peak = record("many-fds", "many-fds", str(N))
 wrote = one(case, "SELECT COUNT(*) AS n FROM timeline WHERE syscall = 'write' AND bytes = 1 AND path LIKE '%/many'")
 is_(wrote, (N - 4 + 99) // 100 + N - 4, f"many-fds: a row for every write to {N} fds, with its path")
 print(f"# {N} open fds: frec took {peak} KiB at most")
+case = tmp + "/attached.frz"
+p = start(HOSTILE, "many-fds", fresh("attached"), str(N), stdin=subprocess.PIPE)
+is_(p.stdout.readline(), "begin\n", "many-fds, attached: they are open")
+f = attach([p.pid], case, "-q")
+p.stdin.write("x")
+p.stdin.flush()
+while p.stdout.readline() not in ("", "end\n"):
+    pass
+is_(stop(f)[0], 0, "many-fds, attached: frec ends well")
+p.communicate("x")
+wrote = one(case, "SELECT COUNT(*) AS n FROM timeline WHERE syscall = 'write' AND bytes = 1 AND path LIKE '%/many'")
+is_(wrote, (N - 4 + 99) // 100 + N - 4, "many-fds, attached: a row for every write, with its path")
+told = rows(case, "SELECT count, detail FROM coverage WHERE what = 'open fds not listed'")
+ok(len(told) == 1 and told[0]["count"] in (1, N - 4096) and "resolved at first use" in told[0]["detail"],
+   "many-fds, attached: coverage says how many were not listed", *told)
 
 done()
