@@ -158,7 +158,6 @@ ANALYZER_SRC = \
 	analyzer/rules_apply.c \
 	analyzer/rules_known.c \
 	analyzer/rules_learn.c \
-	analyzer/spans.c \
 	analyzer/sshsig.c \
 	analyzer/summary.c \
 	analyzer/table.c \
@@ -256,7 +255,6 @@ UNIT_ANALYZER = \
 	escape \
 	queries \
 	rules \
-	spans \
 	tables \
 
 # tests/tamper/NAME.c: what can be done to a case, done to it
