@@ -88,6 +88,7 @@ RECORDER_SRC = \
 	recorder/args.c \
 	recorder/structs.c \
 	recorder/effects.c \
+	recorder/signs.c \
 	recorder/lifecycle.c \
 	recorder/mapped.c \
 	recorder/keep.c \

@@ -51,6 +51,9 @@ void take_fdset(struct tracee *t, unsigned slot, uint64_t addr, int64_t nfds);
 void take_handle(struct tracee *t, unsigned slot, uint64_t addr);
 void take_iocbs(struct tracee *t, unsigned slot, int param, uint64_t addr);
 
+/* ---- signs.c ---- */
+void mark_signs(struct tracee *t);  /* of the call entered, as SIGN items */
+
 /* ---- effects.c ---- */
 /* What fd is for t now: known, or resolved at this first use. Borrowed; NULL: not open. */
 struct fdent *fd_entry(struct capture *c, struct tracee *t, int fd, uint64_t now_ns);

@@ -19,7 +19,6 @@
 #include "mapped.h"
 #include "mem.h"
 
-#define PTRACE_TRACEME_REQUEST 0u
 #define FILES_FLAG          0x400u      /* CLONE_FILES, linux/sched.h */
 #define THREAD_FLAG         0x10000u    /* CLONE_THREAD */
 #define UNTRACED_FLAG       0x800000u   /* CLONE_UNTRACED */
@@ -264,39 +263,6 @@ static bool opens_with_trunc(const struct tracee *t)
 		if (t->items[i].kind == FRZ_A_NUMS && t->items[i].len >= 8)
 			return frz_get64(t->bytes + t->items[i].off) & O_TRUNC;
 	return false;
-}
-
-/* Signs of a program that looks for a tracer. It sees one: frec does not hide. */
-static void mark_signs(struct tracee *t)
-{
-	const struct pending *p = &t->call;
-	const struct item *path;
-	const char *s;
-
-	switch (p->ent->effect) {
-	case FRZ_FX_PTRACE:
-		if (p->arg[0] == PTRACE_TRACEME_REQUEST)
-			item_text(t, FRZ_A_SIGN, FRZ_SLOT_NONE, "anti-debugging: PTRACE_TRACEME");
-		break;
-	case FRZ_FX_PRCTL:
-		if (p->arg[0] == PR_SET_DUMPABLE)
-			item_text(t, FRZ_A_SIGN, FRZ_SLOT_NONE, "anti-debugging: PR_SET_DUMPABLE");
-		else if (p->arg[0] == PR_SET_PTRACER)
-			item_text(t, FRZ_A_SIGN, FRZ_SLOT_NONE, "anti-debugging: PR_SET_PTRACER");
-		break;
-	case FRZ_FX_OPEN:
-		path = item_path(t, FRZ_SLOT_NONE);
-		if (!path || path->len < 13)
-			break;
-		s = (const char *)t->bytes + path->off;
-		if (!memcmp(s, "/proc/", 6) && !memcmp(s + path->len - 7, "/status", 7)) {
-			item_text(t, FRZ_A_SIGN, FRZ_SLOT_NONE, "may read TracerPid");
-			t->looks = true;        /* Cpus_allowed stands there, too */
-		}
-		break;
-	default:
-		break;
-	}
 }
 
 static void note_ending(struct tracee *t)

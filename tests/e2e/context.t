@@ -124,6 +124,37 @@ is_(p.returncode, 0, "attached: the target ended well")
 f.communicate(timeout=30)
 check("attached", case, line + out, "attach")
 
+# signs of a program that looks for whoever traces it; and what looks like one and is none
+with open(tmp + "/signs.py", "w") as f:
+    f.write(r"""
+import ctypes, os
+libc = ctypes.CDLL(None, use_errno=True)
+libc.ptrace(0, 0, 0, 0)                                 # PTRACE_TRACEME
+if os.fork() == 0:
+    libc.ptrace(0x4206, os.getppid(), 0, 0)             # PTRACE_SEIZE its parent
+    os._exit(0)
+os.wait()
+libc.prctl(4, 0, 0, 0, 0); libc.prctl(4, 1, 0, 0, 0)    # PR_SET_DUMPABLE off and on
+libc.prctl(0x59616d61, os.getppid(), 0, 0, 0)           # PR_SET_PTRACER
+libc.prctl(26, 2, 0, 0, 0); libc.prctl(26, 1, 0, 0, 0)  # PR_SET_TSC: trap, and not
+open("/proc/self/status").close()
+open("/proc/%d/task/%d/status" % (os.getpid(), os.getpid())).close()
+os.chdir("/proc/self"); open("status").close()
+d = os.open("/proc", os.O_RDONLY); os.close(os.open("self/status", os.O_RDONLY, dir_fd=d))
+open("/proc/self/stat").close()
+try: open("/status")
+except OSError: pass
+""")
+case = tmp + "/signs.frz"
+is_(frec("-q", "-o", case, "--", sys.executable, "-S", tmp + "/signs.py").returncode, 0, "signs: recorded")
+got = [(r["syscall"], re.search(r"anti-debugging: [\w ,]+|may read TracerPid", r["detail"]).group(0).strip()) for r in
+       rows(case, "SELECT syscall, detail FROM timeline WHERE detail LIKE '%anti-debugging%' OR detail LIKE '%TracerPid%' ORDER BY seq")]
+is_(got, [("ptrace", "anti-debugging: PTRACE_TRACEME"), ("ptrace", "anti-debugging: traces its parent"),
+          ("prctl", "anti-debugging: PR_SET_DUMPABLE"), ("prctl", "anti-debugging: PR_SET_PTRACER"),
+          ("prctl", "anti-debugging: timing trap, a signal for reading the clock")] + 4 * [("openat", "may read TracerPid")],
+    "signs: marked, and nothing else is")
+is_(len(fanalyze(case, "--query", "signs", "--format", "jsonl").stdout.splitlines()), 9, "signs: --query signs has them")
+
 case = tmp + "/env.frz"
 env = {"PATH": os.environ["PATH"], "PLAIN": "seen", "API_TOKEN": "secret-value", "PASSWORD_FILE": "hidden\nvalue"}
 r = frec("-q", "--env", "--redact", "*TOKEN*", "--redact", "PASS*", "-o", case, "--", "/bin/true", env=env)
