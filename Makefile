@@ -159,6 +159,7 @@ ANALYZER_SRC = \
 	analyzer/rules_apply.c \
 	analyzer/rules_known.c \
 	analyzer/rules_learn.c \
+	analyzer/spans.c \
 	analyzer/sshsig.c \
 	analyzer/summary.c \
 	analyzer/table.c \
@@ -256,6 +257,7 @@ UNIT_ANALYZER = \
 	escape \
 	queries \
 	rules \
+	spans \
 	tables \
 
 # tests/tamper/NAME.c: what can be done to a case, done to it

@@ -37,9 +37,9 @@ struct aggregate {
 	const struct table_def *def;
 	uint32_t rows, chunks, cap_chunks;
 	uint32_t settled, settling; /* rows taken by aggregate_settle; to be taken by the next */
-	int64_t **chunk; /* CHUNK_ROWS rows each, never moved */
-	uint8_t *dirty;	 /* a bit a row */
-	struct slot *slot; /* by hash of the key */
+	int64_t **chunk;	    /* CHUNK_ROWS rows each, never moved */
+	uint8_t *dirty;		    /* a bit a row */
+	struct slot *slot;	    /* by hash of the key */
 	uint32_t mask, used;
 };
 
@@ -298,7 +298,7 @@ bool aggregate_settle(struct aggregates *a, enum table table, struct settled *ou
 			continue;
 		out->id[out->rows] = row;
 		memcpy(out->value + out->rows++ * ncols, columns(t, row), ncols * sizeof(int64_t));
-		t->dirty[(row - 1) / 8] &= (uint8_t)~(1 << ((row - 1) % 8));
+		t->dirty[(row - 1) / 8] &= (uint8_t) ~(1 << ((row - 1) % 8));
 	}
 	t->settled = t->settling;
 	t->settling = t->rows;

@@ -200,9 +200,16 @@ void files_touch(struct rows *r, uint32_t row, uint32_t proc, int64_t ts)
 	r->last_touch[slot].file = row;
 	r->last_touch[slot].proc = proc;
 	if (!aggregate_find(&r->agg, TABLE_file_procs, (const int64_t[]){ row, proc })) {
-		if (!aggregate_get(&r->agg, TABLE_file_procs, (const int64_t[]){ row, proc }))
+		int64_t touch =
+			aggregate_get(&r->agg, TABLE_file_procs, (const int64_t[]){ row, proc });
+		int64_t *p = rows_columns(r, TABLE_procs, proc);
+
+		if (!touch)
 			r->failed = true;
 		c[files_processes]++;
+		if (p[procs_first_touch] == NIL)
+			p[procs_first_touch] = touch;
+		p[procs_last_touch] = touch;
 	}
 }
 
@@ -289,11 +296,20 @@ static void is_fresh(struct rows *r, const struct frz_dbind *b, uint32_t row)
 		r->failed = true;
 }
 
+/* c: columns of a row of `fds`. proc 0: not known. */
+static void own(struct rows *r, int64_t *c, uint32_t proc)
+{
+	if (!proc)
+		return;
+	c[fds_proc] = proc;
+	c[fds_pid] = PEEK(r, procs, proc, pid);
+}
+
 void fds_bind(struct rows *r, const struct frz_dbind *b)
 {
 	const int64_t key[] = { (int64_t)b->instance };
 	const struct frz_file *f = frz_dec_file(r->d, b->file);
-	uint32_t row = fds_of(r, b->instance), file = files_of(r, b->file, false), proc;
+	uint32_t row = fds_of(r, b->instance), file = files_of(r, b->file, false);
 	bool is_new = !row;
 	int64_t *c;
 
@@ -327,9 +343,7 @@ void fds_bind(struct rows *r, const struct frz_dbind *b)
 	c[fds_how] = b->how;
 	if (b->parent)
 		c[fds_parent] = (int64_t)b->parent;
-	proc = map_get(&r->proc_by_table, b->table);
-	if (proc)
-		c[fds_proc] = proc;
+	own(r, c, map_get(&r->proc_by_table, b->table));
 	if (!grow((void **)&r->next_open, &r->cap_next_open, row, sizeof(*r->next_open))) {
 		r->failed = true;
 		return;
@@ -364,8 +378,7 @@ void fds_settle(struct rows *r, uint32_t proc, int64_t ts)
 		if (c[fds_how] != FRZ_B_FIRST_USE)
 			c[fds_opened] = ts;
 		/* a table may be shared by processes: this is the one that did it */
-		if (proc)
-			c[fds_proc] = proc;
+		own(r, c, proc);
 	}
 	r->nfresh = 0;
 }
@@ -380,7 +393,7 @@ void fds_own_table(struct rows *r, uint64_t table, uint32_t proc)
 		r->failed = true;
 	for (uint32_t row = map_get(&r->open_by_table, table); row; row = r->next_open[row])
 		if (PEEK(r, fds, row, proc) == NIL)
-			COL(r, fds, row, proc) = proc;
+			own(r, rows_columns(r, TABLE_fds, row), proc);
 }
 
 void fds_close_table(struct rows *r, uint64_t table)

@@ -35,8 +35,9 @@ static int print_new(struct output *out, sqlite3 *db, const struct options *o, i
 	sqlite3_stmt *st;
 	int rc;
 
-	snprintf(extra, sizeof(extra), "\tAND ts_ns >= %" PRId64 " AND seq > %" PRIu64 "\n",
-		 from_ts, after_seq);
+	snprintf(extra, sizeof(extra),
+		 "\tAND until > %" PRId64 " AND ts_ns >= %" PRId64 " AND seq > %" PRIu64 "\n",
+		 from_ts, from_ts, after_seq);
 	st = query_prepare(db, "timeline", &o->filters, o->format == OUTPUT_TEXT, extra);
 	if (!st)
 		return -1;

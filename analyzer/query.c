@@ -9,6 +9,7 @@
 #include "db.h"
 #include "embedded.h"
 #include "message.h"
+#include "spans.h"
 
 #define FOLDER "queries/"
 
@@ -320,7 +321,7 @@ bool query_functions(sqlite3 *db)
 					    SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS,
 					    NULL, all[i].fn, NULL, NULL) != SQLITE_OK)
 			return false;
-	return true;
+	return spans_functions(db);
 }
 
 /* ---- actions ---- */

@@ -247,6 +247,8 @@ static bool event(struct rows *r, const struct frz_record *rec)
 	path = path_string(r, d->path);
 	path2 = path_string(r, d->path2);
 	put_row(r, rec, ts, l->thread, call, path, path2, err);
+	if (!spans_add(r->spans, ts, l->thread, call, path, path2, err != 0))
+		r->failed = true;
 	count_call(r, l, call, rec, ts, failed);
 	if (ci->mark && (!err || ci->mark[0] != 'd'))
 		rows_mark(r, ts, rec->seq, ci->mark);
@@ -330,7 +332,8 @@ static bool load(struct rows *r)
 	sqlite3_stmt *st = NULL;
 	bool good = true;
 
-	if (!aggregates_load(&r->agg, r->db) || !files_load(r) || !notes_load(r))
+	if (!aggregates_load(&r->agg, r->db) || !spans_load(r->spans, r->db) || !files_load(r) ||
+	    !notes_load(r))
 		return false;
 	if (sqlite3_prepare_v2(r->db,
 			       "SELECT coalesce(raw, CAST(text AS BLOB)) FROM strings ORDER BY id",
@@ -377,10 +380,11 @@ struct rows *rows_new(sqlite3 *db, char *err, size_t cap)
 		r->audit = true;
 		r->strings = intern_new();
 		r->info = calloc(frz_sysents_n + 1, sizeof(*r->info));
+		r->spans = spans_new();
 		r->known = calloc(KNOWN_TEXTS, sizeof(*r->known));
 		r->details = calloc(DETAIL_SLOTS, sizeof(*r->details));
 	}
-	if (!r || !aggregates_init(&r->agg) || !r->strings || !r->info || !r->known ||
+	if (!r || !aggregates_init(&r->agg) || !r->strings || !r->info || !r->spans || !r->known ||
 	    !r->details) {
 		snprintf(err, cap, "out of memory");
 		rows_free(r);
@@ -410,6 +414,7 @@ void rows_free(struct rows *r)
 	intern_free(r->strings);
 	free(r->info);
 	free(r->known);
+	spans_free(r->spans);
 	for (unsigned i = 0; r->details && i < DETAIL_SLOTS; i++)
 		free(r->details[i].text);
 	free(r->details);
@@ -495,7 +500,8 @@ bool rows_flush(struct rows *r, char *err, size_t cap)
 {
 	if (!insert_drain(r->insert, err, cap))
 		return false;
-	if (!aggregates_flush(&r->agg, r->db) || !flush_names(r) || !flush_last_ts(r)) {
+	if (!aggregates_flush(&r->agg, r->db) || !spans_flush(r->spans, r->db) || !flush_names(r) ||
+	    !flush_last_ts(r)) {
 		snprintf(err, cap, "%s", sqlite3_errmsg(r->db));
 		return false;
 	}

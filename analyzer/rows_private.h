@@ -8,6 +8,7 @@
 #include "intern.h"
 #include "map.h"
 #include "rows.h"
+#include "spans.h"
 
 /* What is known of a call from its row in the syscall table, worked out once. */
 struct call_info {
@@ -48,6 +49,7 @@ struct rows {
 	bool uring_known[256];
 	struct map calls;               /* call ids that are in the database */
 	bool errnos[4096];
+	struct spans *spans;
 	/* texts of the segment that were looked up, by where they stand */
 	struct known_text { const uint8_t *p; uint32_t len, string; } *known;
 	/* details: a cache, so a text may be there twice */

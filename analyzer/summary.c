@@ -52,7 +52,13 @@ static bool line(struct output *out, sqlite3 *db, const char *label, const char 
 	return true;
 }
 
-#define INFO(key) "(SELECT value FROM case_info WHERE key = '" key "')"
+/* Each by an index of its own: there may be very many files and fds. */
+#define FILES(which)                                                                               \
+	"(SELECT count(*) FROM files f JOIN strings s ON s.id = f.path WHERE f." which             \
+	" AND s.text GLOB '/*')"
+#define SUM(column) "(SELECT coalesce(sum(" column "), 0) FROM fds WHERE " column " > 0)"
+
+#define INFO(key)   "(SELECT value FROM case_info WHERE key = '" key "')"
 
 static const char audit_sql[] =
 	"SELECT CASE WHEN count(*) = 0 THEN 'no thread was recorded'"
@@ -91,12 +97,12 @@ static bool head(struct output *out, sqlite3 *db)
 		{ "processes",
 		  "SELECT (SELECT count(*) FROM procs) || ', ' || (SELECT count(*) FROM tasks) || ' threads'" },
 		{ "files",
-		  "SELECT count(*) || '; ' || coalesce(sum(created > 0), 0) || ' created, ' || coalesce(sum(deleted > 0), 0) || ' deleted, '"
-		  " || coalesce(sum(renamed > 0), 0) || ' renamed, ' || coalesce(sum(executed > 0), 0) || ' executed' FROM files"
-		  " WHERE path IN (SELECT id FROM strings WHERE text GLOB '/*')" },
+		  "SELECT " FILES("id") " || '; ' || " FILES("created > 0") " || ' created, ' || " FILES("deleted > 0") " || ' deleted, ' || " FILES(
+			  "renamed > 0") " || ' renamed, ' || " FILES("executed > 0") " || ' executed'" },
 		{ "bytes",
-		  "SELECT 'read ' || size(coalesce(sum(bytes_read), 0)) || ', written ' || size(coalesce(sum(bytes_written), 0)) FROM fds" },
-		{ "sockets", "SELECT nullif(sum(is_socket), 0) FROM fds" },
+		  "SELECT 'read ' || size(" SUM("bytes_read") ") || ', written ' || size(" SUM(
+			  "bytes_written") ")" },
+		{ "sockets", "SELECT nullif(count(*), 0) FROM fds WHERE is_socket" },
 		{ "audit", audit_sql },
 		{ "not seen", unseen_sql },
 	};

@@ -18,7 +18,8 @@
 
 #define COLS_procs(X) X(pid, 0) X(start_ticks, 0) X(ppid, NIL) X(uid, NIL) X(comm, NIL) X(exe, NIL) \
 	X(cmdline, NIL) X(cwd, NIL) X(root, NIL) X(user, NIL) X(started, NIL) X(ended, NIL) \
-	X(gone, NIL) X(exit_code, NIL) X(exit_signal, NIL)
+	X(gone, NIL) X(exit_code, NIL) X(exit_signal, NIL) \
+	X(first_touch, NIL) X(last_touch, NIL)
 #define COLS_tasks(X) X(tid, 0) X(proc, 0) X(life, 0) X(fdtable, NIL) X(born, NIL) X(gone, NIL) \
 	X(started, NIL) X(ended, NIL) X(io_state, 0) X(base_read, 0) X(base_written, 0) \
 	X(kernel_read, 0) X(kernel_written, 0) X(recorded_read, 0) X(recorded_written, 0)
@@ -33,7 +34,7 @@
 #define COLS_fds(X) X(instance, 0) X(fdtable, 0) X(fd, 0) X(proc, NIL) X(file, NIL) X(path, NIL) \
 	X(kind, NIL) X(how, 0) X(parent, NIL) X(flags, NIL) X(opened, NIL) X(closed, NIL) X(reads, 0) \
 	X(writes, 0) X(bytes_read, 0) X(bytes_written, 0) X(family, NIL) X(type, NIL) X(local, NIL) \
-	X(remote, NIL) X(direction, NIL) X(is_socket, 0)
+	X(remote, NIL) X(direction, NIL) X(is_socket, 0) X(pid, NIL)
 #define COLS_call_counts(X) X(proc, 0) X(call, 0) X(count, 0) X(failures, 0) X(bytes, 0) X(dur, 0) \
 	X(max_dur, 0) X(first, NIL) X(last, NIL)
 #define COLS_failure_counts(X) X(proc, 0) X(call, 0) X(errno, 0) X(path, 0) X(count, 0) X(first, NIL) \

@@ -58,6 +58,17 @@ CREATE TABLE events (
 	PRIMARY KEY (ts, seq)
 ) WITHOUT ROWID;
 
+CREATE TABLE spans (            -- what occurs when (analyzer/spans.h): for filters of the timeline
+	id INTEGER PRIMARY KEY,
+	first INTEGER NOT NULL,
+	until INTEGER NOT NULL,
+	events INTEGER NOT NULL,
+	failures INTEGER NOT NULL,
+	threads BLOB NOT NULL,  -- ids, 4 bytes each, lowest first
+	calls BLOB NOT NULL,
+	paths BLOB NOT NULL
+);
+
 CREATE TABLE marks (            -- rare events, to be found without a walk
 	ts INTEGER NOT NULL,
 	seq INTEGER NOT NULL,
@@ -81,7 +92,9 @@ CREATE TABLE procs (
 	ended INTEGER,
 	gone INTEGER,           -- enum frz_gone
 	exit_code INTEGER,
-	exit_signal INTEGER
+	exit_signal INTEGER,
+	first_touch INTEGER,    -- its first and last row in file_procs: between them are others' too
+	last_touch INTEGER
 );
 
 CREATE TABLE tasks (            -- one per life of a thread
@@ -176,7 +189,8 @@ CREATE TABLE fds (              -- one per time an fd was open
 	local INTEGER,
 	remote INTEGER,
 	direction INTEGER,
-	is_socket INTEGER NOT NULL
+	is_socket INTEGER NOT NULL,
+	pid INTEGER             -- of proc
 );
 
 CREATE TABLE call_counts (

@@ -43,7 +43,7 @@ SELECT path.text AS path, kind.text AS kind,
 		|| printf('.%09dZ', f.last % 1000000000) AS last_time,
 	f.processes,
 	f.id AS file_id, f.first AS first_ns, f.last AS last_ns, f.mode AS mode_bits,
-	f.victim, f.first_write, f.first_exec, f.first_delete
+	f.victim, f.first_write, f.first_exec, f.first_delete, f.path AS path_id
 FROM files f
 LEFT JOIN strings path ON path.id = f.path
 LEFT JOIN strings kind ON kind.id = f.kind
@@ -57,7 +57,7 @@ SELECT path, kind, dev, ino, mode, owner, grp, size,
 FROM file_rows;
 
 CREATE VIEW fd_rows AS
-SELECT p.pid, comm.text AS comm, d.fd, path.text AS path, kind.text AS kind,
+SELECT d.pid, comm.text AS comm, d.fd, path.text AS path, kind.text AS kind,
 	strftime('%Y-%m-%dT%H:%M:%S', d.opened / 1000000000, 'unixepoch')
 		|| printf('.%09dZ', d.opened % 1000000000) AS opened,
 	strftime('%Y-%m-%dT%H:%M:%S', d.closed / 1000000000, 'unixepoch')
@@ -66,7 +66,7 @@ SELECT p.pid, comm.text AS comm, d.fd, path.text AS path, kind.text AS kind,
 	family.text AS family, type.text AS type, local.text AS local, remote.text AS remote,
 	direction.text AS direction, d.is_socket,
 	d.id AS fd_id, d.file AS file_id, d.opened AS opened_ns, d.closed AS closed_ns, d.how,
-	d.flags, d.proc AS proc_id
+	d.flags, d.proc AS proc_id, d.path AS path_id
 FROM fds d
 LEFT JOIN procs p ON p.id = d.proc
 LEFT JOIN strings comm ON comm.id = p.comm
@@ -164,10 +164,10 @@ CREATE VIEW case_info AS SELECT key, value FROM info ORDER BY id;
 
 -- Rare events by what they are (marks), with what the timeline says of them.
 CREATE VIEW mark_rows AS
-SELECT m.mark, e.seq,
-	strftime('%Y-%m-%dT%H:%M:%S', e.ts / 1000000000, 'unixepoch')
-		|| printf('.%09dZ', e.ts % 1000000000) AS time,
-	e.ts AS ts_ns, t.pid, t.tid, comm.text AS comm, c.name AS syscall, e.fd, path.text AS path,
+SELECT m.mark, m.seq,
+	strftime('%Y-%m-%dT%H:%M:%S', m.ts / 1000000000, 'unixepoch')
+		|| printf('.%09dZ', m.ts % 1000000000) AS time,
+	m.ts AS ts_ns, t.pid, t.tid, comm.text AS comm, c.name AS syscall, e.fd, path.text AS path,
 	path2.text AS path2, e.ret, errnos.name AS errno, details.text AS detail
 FROM marks m
 CROSS JOIN events e ON e.ts = m.ts AND e.seq = m.seq
@@ -201,6 +201,8 @@ LEFT JOIN strings owner ON owner.id = v.owner
 LEFT JOIN strings grp ON grp.id = v.grp
 WHERE NOT (v.how = 3 AND v.size = 0);
 
--- Which processes had to do with a file.
+-- Which processes had to do with a file. The + keeps SQLite from making an index for one query.
 CREATE VIEW file_pids AS
-SELECT f.file AS file_id, p.pid FROM file_procs f JOIN procs p ON p.id = f.proc;
+SELECT f.file AS file_id, p.pid
+FROM procs p
+CROSS JOIN file_procs f ON f.id BETWEEN p.first_touch AND p.last_touch AND +f.proc = p.id;

@@ -3,11 +3,11 @@ SELECT pid, comm, fd, path, kind, iso(opened_ns) AS opened, iso(closed_ns) AS cl
 	reads, writes, bytes_read, bytes_written
 FROM fd_rows
 WHERE 1
-	AND listed(:pid, pid)
-	AND path GLOB :path
+	AND pid IN (SELECT pid FROM procs WHERE listed(:pid, pid))
+	AND path_id IN (SELECT id FROM strings WHERE text GLOB :path)
 	AND coalesce(closed_ns, 9223372036854775807) >= :since
 	AND coalesce(opened_ns, 0) < :until
-ORDER BY pid, coalesce(opened_ns, 0), fd_id
+ORDER BY pid, opened_ns, fd_id
 LIMIT :limit
 -- text
 SELECT pid, comm, fd, substr(opened, 12, 12) AS opened, substr(closed, 12, 12) AS closed, reads,

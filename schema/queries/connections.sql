@@ -7,7 +7,7 @@ WHERE is_socket
 	AND (local GLOB :path OR remote GLOB :path)
 	AND coalesce(closed_ns, 9223372036854775807) >= :since
 	AND coalesce(opened_ns, 0) < :until
-ORDER BY pid, coalesce(opened_ns, 0), fd_id
+ORDER BY pid, opened_ns, fd_id
 LIMIT :limit
 -- text
 SELECT pid, comm, fd, family || '/' || type AS type, direction AS dir,

@@ -4,7 +4,7 @@ SELECT d.pid, d.comm, d.fd, d.path, d.opened,
 	d.closed, d.bytes_read, d.bytes_written
 FROM files f
 CROSS JOIN fd_rows d ON d.file_id = f.id
-WHERE f.first_delete IS NOT NULL AND coalesce(d.opened_ns, 0) <= f.first_delete
+WHERE f.deleted > 0 AND coalesce(d.opened_ns, 0) <= f.first_delete
 	AND coalesce(d.closed_ns, 9223372036854775807) > f.first_delete
 	AND listed(:pid, d.pid)
 	AND d.path GLOB :path

@@ -6,7 +6,7 @@ SELECT path, kind, dev, ino, mode, owner, grp, size, mtime, opens, failures, rea
 FROM file_rows
 WHERE 1
 	AND file_id IN (SELECT file_id FROM file_pids WHERE listed(:pid, pid))
-	AND path GLOB :path
+	AND path_id IN (SELECT id FROM strings WHERE text GLOB :path)
 	AND last_ns >= :since
 	AND first_ns < :until
 	AND failures > 0 -- :failed

@@ -7,7 +7,7 @@ WHERE bytes_read > 0 AND path GLOB '/*'
 	AND path GLOB :path
 	AND last_ns >= :since
 	AND first_ns < :until
-ORDER BY bytes_read DESC, path
+ORDER BY bytes_read DESC, path, file_id
 LIMIT :limit
 -- text
 SELECT CASE WHEN kind <> 'file' THEN kind || coalesce(' ' || mode, '') ELSE mode END AS mode,

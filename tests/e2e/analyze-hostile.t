@@ -51,8 +51,9 @@ missing = [n for n in NAMES if prefix + n not in stored]
 is_(missing, [], "every name is stored byte for byte")
 bad = []
 for table, in con.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
-    for r in con.execute(f"SELECT * FROM {table.decode()}"):
-        for v in r if table != b"strings" else r[1:2]:
+    names = [c[1].decode() for c in con.execute(f"PRAGMA table_info({table.decode()})") if c[2] != b"BLOB"]
+    for r in con.execute(f"SELECT {', '.join(names)} FROM {table.decode()}"):
+        for v in r:
             if isinstance(v, bytes):
                 try:
                     if "\0" in v.decode():
