@@ -109,6 +109,24 @@ def deleted():
     r.fails(lambda: shutil.rmtree(f"{tmp}/deleted"), r"c\.frz: was deleted", 3)
 
 
+def cut():
+    r = Recording("the case is cut", f"{fresh('cut')}/c.frz")
+    r.wait_for_block()
+    r.fails(lambda: os.truncate(r.case, 1000), r"c\.frz: was changed by another while it was written", 3)
+    ok(os.path.exists(r.case + ".tail"), "  the tail is kept")
+
+
+def added_to():
+    def happen():
+        with open(r.case, "ab") as f:
+            f.write(b"one line more\n")
+
+    r = Recording("the case is added to", f"{fresh('added')}/c.frz")
+    r.wait_for_block()
+    r.fails(happen, r"c\.frz: was changed by another while it was written: it has \d+ bytes, and \d+ were", 3)
+    is_(fanalyze(r.case, "--verify").returncode, 1, "  and the case is damaged")
+
+
 def tail_deleted():
     r = Recording("the tail is deleted", f"{fresh('tail-deleted')}/c.frz")
     r.fails(lambda: os.unlink(r.case + ".tail"), r"c\.frz\.tail: was deleted", 3)
@@ -351,7 +369,7 @@ def read(path):
         return ""
 
 
-for test in limited, deleted, tail_deleted, tail_overwritten, moved, launched:
+for test in limited, deleted, cut, added_to, tail_deleted, tail_overwritten, moved, launched:
     test()
 full("tmpfs", mount("tmpfs", "-t", "tmpfs", "-o", "size=16m", "tmpfs"))
 full("ext4", ext4("ext4"))
