@@ -147,6 +147,7 @@ ANALYZER_SRC = \
 	analyzer/insert.c \
 	analyzer/intern.c \
 	analyzer/look.c \
+	analyzer/madehere.c \
 	analyzer/main.c \
 	analyzer/message.c \
 	analyzer/notes.c \
@@ -355,6 +356,7 @@ SCRIPT_TESTS = \
 	tests/e2e/damaged.t \
 	tests/e2e/unfinished.t \
 	tests/e2e/modes.t \
+	tests/e2e/planted.t \
 	tests/e2e/services.t \
 	tests/e2e/stock-tools.t \
 	tests/e2e/tamper.t \

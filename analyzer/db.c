@@ -15,6 +15,7 @@
 
 #include "building.h"
 #include "embedded.h"
+#include "madehere.h"
 #include "message.h"
 #include "options.h"
 #include "schema_version.h"
@@ -213,10 +214,12 @@ bool db_begin(sqlite3 *db)
 
 bool db_commit(sqlite3 *db, const char *case_path, const struct case_state *s)
 {
-	char hex[FRZ_HEX_LEN], number[24], events[24], mark[160], tail[TAIL_TEXT_MAX];
+	char hex[FRZ_HEX_LEN], number[24], events[24], mark[160], tail[TAIL_TEXT_MAX], made[FRZ_HEX_LEN];
 
 	frz_hex(s->head.case_id, sizeof(s->head.case_id), hex);
-	if (!meta_set(db, "case_id", hex))
+	if (!made_here(sqlite3_db_filename(db, "main"), hex, made))
+		made[0] = '\0';
+	if (!meta_set(db, "case_id", hex) || !meta_set(db, "made", made))
 		return false;
 	frz_hex(s->head.link, sizeof(s->head.link), hex);
 	snprintf(number, sizeof(number), "%" PRIu64, s->head.blocks);
@@ -257,7 +260,17 @@ static bool empty_or_absent(const char *path)
 	return stat(path, &st) < 0 ? errno == ENOENT : S_ISREG(st.st_mode) && st.st_size == 0;
 }
 
-/* What the database at path is to a case in this state. A line is printed for DB_REFUSED. */
+/* Made by this user, and in this file; or whoever brought it can have put anything into it. */
+static bool is_own(sqlite3 *db, const char *path, const char *case_id)
+{
+	char noted[FRZ_HEX_LEN], mark[FRZ_HEX_LEN];
+
+	return meta_get(db, "made", noted, sizeof(noted)) && made_here(path, case_id, mark) &&
+	       !strcmp(noted, mark);
+}
+
+/* What the database at path is to a case in this state. A line is printed for DB_REFUSED, and for one
+ * that somebody else made. */
 static enum match match_db(const char *path, const struct options *o, struct case_state *s,
 			   struct noted *n)
 {
@@ -283,8 +296,11 @@ static enum match match_db(const char *path, const struct options *o, struct cas
 		sqlite3_close(db);
 		return DB_REFUSED;
 	}
-	if (pragma_int(db, "PRAGMA user_version") == SCHEMA_VERSION && schema_is_ours(db) &&
-	    noted_get(db, n)) {
+	if (!is_own(db, path, id)) {
+		if (!o->quiet)
+			complain(0, "%s: was made by somebody else, or elsewhere: not relied on", path);
+	} else if (pragma_int(db, "PRAGMA user_version") == SCHEMA_VERSION && schema_is_ours(db) &&
+		   noted_get(db, n)) {
 		frz_hex(s->head.link, sizeof(s->head.link), link);
 		tail_state_text(&s->tail, tail);
 		if (n->blocks == s->head.blocks && !strcmp(n->link, link)) {
@@ -326,24 +342,14 @@ static bool beside(const char *case_path, char *out, size_t cap)
 	return (size_t)snprintf(out, cap, "%.*s.sqlite", (int)n, case_path) < cap;
 }
 
-/* A file named after the case in $XDG_CACHE_HOME/fanalyze, which is made. */
+/* A file named after the case in the cache folder. */
 static bool in_cache(const struct case_state *s, char *out, size_t cap)
 {
-	const char *xdg = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
-	char id[33], base[PATH_BYTES - 100];
+	char id[33], folder[PATH_BYTES - 100];
 
-	if (xdg && *xdg == '/')
-		snprintf(base, sizeof(base), "%s", xdg);
-	else if (home && *home == '/')
-		snprintf(base, sizeof(base), "%s/.cache", home);
-	else
-		return false;
-	mkdir(base, 0700);
-	if ((size_t)snprintf(out, cap, "%s/fanalyze", base) >= cap ||
-	    (mkdir(out, 0700) < 0 && errno != EEXIST))
-		return false;
 	frz_hex(s->head.case_id, sizeof(s->head.case_id), id);
-	return (size_t)snprintf(out, cap, "%s/fanalyze/%s.sqlite", base, id) < cap;
+	return cache_folder(folder, sizeof(folder)) &&
+	       (size_t)snprintf(out, cap, "%s/%s.sqlite", folder, id) < cap;
 }
 
 /* ---- making it ---- */
