@@ -368,7 +368,7 @@ static void cover(struct rows *r, int64_t pid, int64_t tid, uint32_t what, uint3
 						(const int64_t[]){ pid, tid, what, detail }));
 
 	c[coverage_notes_count] += (int64_t)count;
-	if (c[coverage_notes_first] == NIL)
+	if (c[coverage_notes_first] == NIL && ts)
 		c[coverage_notes_first] = ts;
 }
 

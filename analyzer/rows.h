@@ -31,7 +31,7 @@ bool rows_record(struct rows *r, const struct frz_record *rec);
 /* A record of a segment in the making that an earlier import took already: only what is needed
  * to go on behind it is taken up. */
 bool rows_known(struct rows *r, const struct frz_record *rec);
-/* A remark of the analyzer itself in `coverage`, about the whole recording. */
+/* A remark of the analyzer itself in `coverage`, about the whole recording. ts 0: not known. */
 bool rows_coverage(struct rows *r, const char *what, uint64_t count, int64_t ts,
 		   const char *detail);
 /* Everything so far into the database (no commit). One can go on afterwards. False with one line in err. */

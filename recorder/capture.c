@@ -1,6 +1,8 @@
 /* capture.c - a syscall from its entry to its record (contract in capture.h). */
 #include "capture_private.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -389,9 +391,12 @@ void capture_call(struct capture *c, struct tracee *t, int64_t ret, uint32_t fla
 		uring_exit(c, t, ret, now_ns);
 	tracee_clear_items(t);
 	capture_hashes(c, false);
-	if (!p->ent)
-		capture_coverage(c, t->proc->pid, t->tid, "syscall not in the table", 1,
-		                 frz_abi_name(p->abi));
+	if (!p->ent) {
+		char which[40];
+
+		snprintf(which, sizeof(which), "%s %" PRIu32, frz_abi_name(p->abi), p->nr);
+		capture_coverage(c, t->proc->pid, t->tid, "syscall not in the table", 1, which);
+	}
 	capture_counted(c);
 }
 

@@ -94,6 +94,7 @@ for number in (999, 0x3fffffff):        # the second with bit 30: an x32 number
     ok((f"syscall_{number}", "ENOSYS", None) in got, f"call {number}, which no kernel has, is a row")
 n = one(case, "SELECT SUM(count) AS n FROM coverage WHERE what = 'syscall not in the table'")
 ok(n and n >= 3, "and in coverage", n)
+ok(rows(case, "SELECT 1 FROM coverage WHERE detail = 'x86_64 999'"), "with its number")
 if os.uname().machine == "x86_64" and not any(r[0] == "syscall_9999" for r in got):
     skip("i386 calls", "this kernel has none")
 elif os.uname().machine == "x86_64":
