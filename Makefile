@@ -280,6 +280,7 @@ TARGETS = \
 	noise \
 	paths \
 	races \
+	server \
 	sideways \
 	sockets \
 	threads \

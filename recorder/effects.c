@@ -18,6 +18,7 @@
 
 #include "mapped.h"
 #include "mem.h"
+#include "walk.h"
 
 #define FILES_FLAG          0x400u      /* CLONE_FILES, linux/sched.h */
 #define THREAD_FLAG         0x10000u    /* CLONE_THREAD */
@@ -58,6 +59,17 @@ static void note_changed(struct capture *c, const struct tracee *t)
 	                 "it means another file than when it was last used");
 }
 
+/* By such fds a process answers for its memory, or for files: frec must not wait for it. */
+static void beware(const struct fileinfo *file)
+{
+	bool serves = file->path && !strcmp(file->path, "/dev/fuse");
+
+	if (serves)
+		walk_careful();
+	if (serves || (file->path && (!strcmp(file->path, "anon_inode:[userfaultfd]") || !strcmp(file->path, "/dev/userfaultfd"))))
+		mem_careful();
+}
+
 static struct fdent *bind(struct capture *c, struct tracee *t, int fd, struct fileinfo *file,
                           enum frz_bind_how how, uint64_t now_ns)
 {
@@ -67,8 +79,7 @@ static struct fdent *bind(struct capture *c, struct tracee *t, int fd, struct fi
 		was = fdtable_wake(t->fds, fd, NULL);
 	if (was)
 		emit_unbind(c->emit, was);
-	if (file->path && (!strcmp(file->path, "anon_inode:[userfaultfd]") || !strcmp(file->path, "/dev/userfaultfd")))
-		mem_careful();
+	beware(file);
 	ent = fdtable_bind(t->fds, fd, file, how, now_ns, &old);
 	if (!ent)
 		fileinfo_release(file);
@@ -219,6 +230,11 @@ static void take_victim(struct capture *c, struct tracee *t, unsigned slot, bool
 		return;
 	slot = path->slot;
 	found = resolve_path(t->tid, path_dirfd(t, slot), t->bytes + path->off, path->len, follow, file);
+	if (!found && errno == EREMOTE) {
+		item_text(t, FRZ_A_SIGN, FRZ_SLOT_NONE, "not looked at: a recorded process serves it");
+		capture_coverage(c, t->proc->pid, t->tid, "file not looked at", 1,
+		                 "removed, replaced or cut in a file system that a recorded process serves");
+	}
 	/* a name less is no loss of content while there is another */
 	if (take_found(t, FRZ_A_VICTIM, slot, found, file) && c->keep && (cut || file->f.nlink == 1))
 		keep_copy(c, t, open_path(t, slot, follow), file, cut);

@@ -40,20 +40,39 @@ static size_t peek(pid_t tid, uint64_t addr, uint8_t *buf, size_t n)
 	return got;
 }
 
-static size_t read_file(pid_t tid, uint64_t addr, uint8_t *buf, size_t n)
+static int open_proc(pid_t tid, const char *what)
 {
-	char path[32];
+	char path[48];
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", (int)tid, what);
+	return open(path, O_RDONLY | O_CLOEXEC);
+}
+
+/* How many bytes from addr on lie in pages that are there; proc_pid_pagemap(5). */
+static size_t present(int pagemap, uint64_t addr, size_t n)
+{
+	const uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE), there = 3ull << 62;
+	uint64_t at = addr / page, entry;
+
+	while (at * page < addr + n && pread(pagemap, &entry, sizeof(entry), (off_t)(at * sizeof(entry))) == sizeof(entry) &&
+	       (entry & there))
+		at++;
+	return at * page <= addr ? 0 : at * page - addr < n ? (size_t)(at * page - addr) : n;
+}
+
+static size_t read_present(pid_t tid, uint64_t addr, uint8_t *buf, size_t n)
+{
+	int mem = open_proc(tid, "mem"), pagemap = open_proc(tid, "pagemap");
 	size_t got = 0;
 	ssize_t r;
-	int fd;
 
-	snprintf(path, sizeof(path), "/proc/%d/mem", (int)tid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return peek(tid, addr, buf, n);
-	while (got < n && addr + got <= INT64_MAX && (r = pread(fd, buf + got, n - got, (off_t)(addr + got))) > 0)
+	n = mem >= 0 && pagemap >= 0 && addr <= INT64_MAX - n ? present(pagemap, addr, n) : 0;
+	while (got < n && (r = pread(mem, buf + got, n - got, (off_t)(addr + got))) > 0)
 		got += (size_t)r;
-	close(fd);
+	if (mem >= 0)
+		close(mem);
+	if (pagemap >= 0)
+		close(pagemap);
 	return got;
 }
 
@@ -62,7 +81,7 @@ size_t mem_read(pid_t tid, uint64_t addr, void *buf, size_t n)
 	size_t got = 0;
 
 	if (careful)
-		return read_file(tid, addr, buf, n);
+		return read_present(tid, addr, buf, n);
 	/* Split at page borders: one call takes what is mapped in front of a hole. */
 	while (got < n) {
 		struct iovec local = { (uint8_t *)buf + got, n - got };

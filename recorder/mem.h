@@ -5,9 +5,10 @@
  * undumpable under a tracer without CAP_SYS_PTRACE) PTRACE_PEEKDATA, which the kernel always
  * grants to the tracer. Nothing is ever written.
  *
- * With userfaultfd(2) a program answers faults on its own memory: process_vm_readv would wait for
- * a thread of it that may be stopped, and could not even be interrupted. mem_careful() has
- * /proc/TID/mem read from then on, which fails instead, but also sees what the program itself may
+ * A page that is not there yet may be somebody's answer: of the program itself, who handles its
+ * faults (userfaultfd(2)), or of a recorded file server. process_vm_readv would wait for it, and
+ * could not even be interrupted, while the one who answers is stopped. mem_careful() has only pages
+ * read from then on that are there, by /proc/TID/mem; which also sees what the program itself may
  * not read (PROT_NONE).
  */
 #ifndef FREC_MEM_H

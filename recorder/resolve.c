@@ -373,17 +373,26 @@ static int open_to_read(const char *path)
 	return fd < 0 && errno == EPERM ? open(path, flags) : fd;
 }
 
-int resolve_open(pid_t tid, int dirfd, const uint8_t *path, size_t n, bool follow)
+/* What the O_PATH fd `at`, which is closed, stands for. */
+static int open_found(pid_t tid, int at)
 {
 	char own[PROC_PATH_MAX];
-	int fd, at = walk_path(tid, dirfd, path, n, follow);
+	int fd = -1;
 
 	if (at < 0)
 		return -1;
 	proc_path(own, getpid(), "fd", at);
-	fd = open_to_read(own);
+	if (walk_would_wait(tid, at))
+		errno = EREMOTE;
+	else
+		fd = open_to_read(own);
 	close(at);
 	return fd;
+}
+
+int resolve_open(pid_t tid, int dirfd, const uint8_t *path, size_t n, bool follow)
+{
+	return open_found(tid, walk_path(tid, dirfd, path, n, follow));
 }
 
 int resolve_open_fd(pid_t tid, int fd)
@@ -391,7 +400,7 @@ int resolve_open_fd(pid_t tid, int fd)
 	char path[PROC_PATH_MAX];
 
 	proc_path(path, tid, fd < 0 ? "exe" : "fd", fd);
-	return open_to_read(path);
+	return open_found(tid, open(path, O_PATH | O_CLOEXEC));
 }
 
 bool fileinfo_same(const struct fileinfo *a, const struct fileinfo *b)

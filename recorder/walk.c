@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
@@ -48,12 +49,53 @@ static bool step_to(struct walk *w, int fd)
 	return true;
 }
 
+/* What is known of a file without asking whoever serves it. */
+static bool look(int fd, struct statx *st)
+{
+	return statx(fd, "", AT_EMPTY_PATH | AT_NO_AUTOMOUNT | AT_STATX_DONT_SYNC,
+		     STATX_TYPE | STATX_INO, st) == 0;
+}
+
 static bool at_root(const struct walk *w)
 {
-	struct stat a, b;
+	struct statx a, b;
 
-	return fstat(w->at, &a) == 0 && fstat(w->root, &b) == 0 && a.st_dev == b.st_dev &&
-	       a.st_ino == b.st_ino;
+	return look(w->at, &a) && look(w->root, &b) && a.stx_ino == b.stx_ino &&
+	       a.stx_dev_major == b.stx_dev_major && a.stx_dev_minor == b.stx_dev_minor;
+}
+
+static bool careful;
+
+void walk_careful(void) { careful = true; }
+
+/* Whether that device is a FUSE file system among the mounts of tid: proc_pid_mountinfo(5). */
+static bool is_served(pid_t tid, unsigned major, unsigned minor)
+{
+	char path[64], *line = NULL;
+	unsigned a, b;
+	bool found = false;
+	size_t cap = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/mountinfo", (int)tid);
+	f = fopen(path, "re");
+	while (f && !found && getline(&line, &cap, f) > 0) {
+		const char *type = strstr(line, " - ");
+
+		found = type && !strncmp(type + 3, "fuse", 4) &&
+			sscanf(line, "%*s %*s %u:%u", &a, &b) == 2 && a == major && b == minor;
+	}
+	if (f)
+		fclose(f);
+	free(line);
+	return found;
+}
+
+bool walk_would_wait(pid_t tid, int fd)
+{
+	struct statx st;
+
+	return careful && look(fd, &st) && is_served(tid, st.stx_dev_major, st.stx_dev_minor);
 }
 
 /* What is left begins with the symlink's text from now on. */
@@ -79,14 +121,14 @@ static bool substitute(struct walk *w, int link)
 static bool follow_link(struct walk *w, const char *name, int link)
 {
 	struct statfs fs;
-	struct stat st;
+	struct statx st;
 
 	if (++w->links > LINKS_MAX) {
 		errno = ELOOP;
 		return false;
 	}
-	if (fstatfs(link, &fs) == 0 && fs.f_type == PROC_SUPER_MAGIC && fstat(w->at, &st) == 0) {
-		if (st.st_ino != PROC_ROOT_INO)
+	if (fstatfs(link, &fs) == 0 && fs.f_type == PROC_SUPER_MAGIC && look(w->at, &st)) {
+		if (st.stx_ino != PROC_ROOT_INO)
 			return step_to(w, openat(w->at, name, STEP));
 		if (!strcmp(name, "self") || !strcmp(name, "thread-self"))
 			return step_to(w, open_proc(w->tid, "", -1));
@@ -100,7 +142,7 @@ static bool walk_on(struct walk *w, bool follow)
 		char name[NAME_MAX + 1];
 		size_t skip = strspn(w->rest, "/"), n = strcspn(w->rest + skip, "/");
 		bool last, good;
-		struct stat st;
+		struct statx st;
 		int next;
 
 		if (!n)
@@ -115,10 +157,14 @@ static bool walk_on(struct walk *w, bool follow)
 		last = !*w->rest;
 		if (!strcmp(name, "..") && at_root(w))
 			continue;
+		if (walk_would_wait(w->tid, w->at)) {
+			errno = EREMOTE;
+			return false;
+		}
 		next = openat(w->at, name, STEP | O_NOFOLLOW);
 		if (next < 0)
 			return false;
-		if (fstat(next, &st) == 0 && S_ISLNK(st.st_mode) && (!last || follow)) {
+		if (look(next, &st) && S_ISLNK(st.stx_mode) && (!last || follow)) {
 			good = follow_link(w, name, next);
 			close(next);
 		} else {

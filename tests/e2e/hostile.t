@@ -148,6 +148,26 @@ else:
         is_(len(got), 3, f"faults, {how}: what was opened is known")
         ok(all("unreadable(path)" in g["detail"] for g in got), f"faults, {how}: and that its name could not be read", *got)
 
+# a file server recorded with who uses it: nor must frec wait for its answers
+folder = fresh("server")
+if run(f"{BUILD}/targets/server", folder).returncode == 77:
+    skip("server", "no FUSE mounts here")
+else:
+    case, folder = tmp + "/server.frz", fresh("server2")
+    try:
+        r = frec("-q", "--keep", fresh("copies"), "-o", case, "--", f"{BUILD}/targets/server", folder, timeout=30 * SLOW).returncode
+    except subprocess.TimeoutExpired:
+        r = "hangs"
+    run("umount", "-l", folder + "/mnt")
+    if is_(r, 0, "server: frec, the server and its user end well"):
+        is_sealed(case, "server: verifies")
+        got = rows(case, f"SELECT syscall, ret, detail FROM timeline WHERE detail LIKE '%not looked at: a recorded process serves it%'")
+        is_([(g["syscall"], g["ret"] >= 0) for g in got], [(s, True) for s in ("openat", "truncate", "rename", "unlink")],
+            "server: what was destroyed there is said not to be known")
+        is_(one(case, "SELECT count FROM coverage WHERE what = 'file not looked at'"), 4, "server: so it is in coverage")
+        got = rows(case, "SELECT detail FROM timeline WHERE syscall = 'faccessat' AND ret = 0")
+        ok(any("unreadable(path)" in (g["detail"] or "") for g in got), "server: a path in a page that is still to come", *got)
+
 case, out, peak = record("chain", "chain")
 is_(one(case, "SELECT COUNT(*) AS n FROM processes"), 3001, "chain: 3000 forks followed")
 ok(peak < MEMORY, f"chain: frec took {peak} KiB at most")
