@@ -497,6 +497,47 @@ static void processes(void)
 	detail("status=3");
 }
 
+/* Sets, handles, structures with text, commands with several arguments; a path of another root. */
+static void structures(void)
+{
+	CALL(X64, "poll", 1, L(NONE), L(2), L(-1));
+	with_nums(0, 6, L(3), L(1), L(0), L(4), L(4), L(4));
+	detail("fds=[{fd=3 events=POLLIN},{fd=4 events=POLLOUT revents=POLLOUT}] nfds=2 timeout=-1");
+	CALL(X64, "select", 1, L(6), L(NONE), L(NONE), L(NONE), L(NONE));
+	with_nums(1, 2, L(3), L(5));
+	with_nums(2, 0);
+	detail("nfds=6 readfds=[3,5] writefds=[]");
+	CALL(X64, "open_by_handle_at", -116, L(4), L(NONE), L(0));
+	with_bytes(FRZ_A_DATA, 1, "\3\0\0\0\xfe\xff\xff\xff\1\xab\xff", 11);
+	detail("handle={type=-2 01abff} O_RDONLY");
+	CALL(X64, "open_by_handle_at", -116, L(4), L(NONE), L(0));
+	with_bytes(FRZ_A_DATA, 1, "\3\0\0", 3);
+	detail("O_RDONLY");
+	CALL(X64, "mq_timedsend", 0, L(3), L(NONE), L(12), L(7), L(NONE));
+	with_fd(0);
+	detail("prio=7");
+	is_int(desc.bytes, 12, "its length is what it sent");
+	is_int((int64_t)desc.write_instance, 30, "to that fd");
+	CALL(X64, "mq_timedsend", -11, L(3), L(NONE), L(12), L(7), L(NONE));
+	detail("len=12 prio=7");
+	is_int(desc.bytes, -1, "nothing when it failed");
+	CALL(X64, "keyctl", 5, L(10), L(-3), L(NONE), L(NONE), L(0));
+	call.arg[1] = 0xfffffffd;
+	with_text(FRZ_A_STR, 2, "user");
+	with_text(FRZ_A_STR, 3, "a \"key\"");
+	detail("KEYCTL_SEARCH KEY_SPEC_SESSION_KEYRING link_to=0 type=\"user\" description=\"a \\\"key\\\"\"");
+	CALL(X64, "keyctl", -95, L(99), L(1), L(2), L(3), L(4));
+	detail("cmd=99 arg=0x1 arg3=0x2 arg4=0x3 arg5=0x4");
+	CALL(X64, "bpf", -2, L(7), L(NONE), L(16));
+	with_nums(1, 2, L(0), L(0));
+	with_text(FRZ_A_STR, 1, "/sys/fs/bpf/x");
+	detail("BPF_OBJ_GET attr={bpf_fd=0} size=16 path=\"/sys/fs/bpf/x\"");
+	CALL(X64, "unlink", 0, L(NONE));
+	with_path(0, "/etc/passwd", "/srv/jail");
+	detail("name=\"/etc/passwd\"");
+	path_is(desc.path, "/srv/jail/etc/passwd");
+}
+
 static void memory_and_commands(void)
 {
 	fresh();
@@ -905,6 +946,7 @@ int main(void)
 	sockets();
 	processes();
 	memory_and_commands();
+	structures();
 	hostile();
 	forged();
 	uring();
