@@ -140,10 +140,10 @@ bool affinity_stat(pid_t tid, struct affinity_stat *st)
 		if (!p)
 			return false;
 		p++;
-		if (field == 4) {
+		if (field == 4 || field == 6) {
 			if (!parse_number(p, &v))
 				return false;
-			st->ppid = (pid_t)v;
+			*(field == 4 ? &st->ppid : &st->session) = (pid_t)v;
 		}
 	}
 	return parse_number(p, &st->start_ticks) != NULL;

@@ -34,10 +34,10 @@ void affinity_to_restore(pid_t tid, const cpu_set_t *old, cpu_set_t *out);
 /* ns on a CPU so far, and ns waiting for one; false when the kernel does not count them or the
  * thread is gone. */
 bool affinity_sched(pid_t tid, uint64_t *run_ns, uint64_t *delay_ns);
-/* From /proc/TID/stat: parent, and start in clock ticks since boot (proc_pid_stat(5), fields 4
- * and 22). */
+/* From /proc/TID/stat: parent, session, and start in clock ticks since boot (proc_pid_stat(5),
+ * fields 4, 6 and 22). */
 struct affinity_stat {
-	pid_t ppid;
+	pid_t ppid, session;
 	uint64_t start_ticks;
 };
 bool affinity_stat(pid_t tid, struct affinity_stat *st);

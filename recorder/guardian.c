@@ -4,6 +4,7 @@
  * - It is forked twice, so that init reaps it and the tracer's waitpid(-1) never sees it.
  * - It waits on a pidfd of the tracer, opened before the fork: no pid can be reused under it,
  *   and no copy of a pipe in some child can keep it waiting.
+ * - It runs before others, where that is permitted: until it does, who has a pin passes it on.
  * - Forked from a process that may have threads: only system calls and affinity.h below.
  */
 #include "guardian.h"
@@ -184,11 +185,13 @@ static void guard(struct guardian_area *area, int tracer, int end_fd)
 		{ .fd = tracer, .events = POLLIN },
 		{ .fd = end_fd, .events = POLLIN },
 	};
+	const struct sched_param first = { .sched_priority = 1 };
 	sigset_t all;
 
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, NULL);
 	setsid();
+	sched_setscheduler(0, SCHED_FIFO, &first);
 	if (chdir("/") != 0)            /* so that the case's file system can be unmounted */
 		_exit(1);
 	close_all_but(tracer, end_fd);

@@ -3,7 +3,7 @@
  *
  * Most processes are older than that moment, and one read of /proc/PID/stat tells. Only for
  * the others is the line of parents followed upwards. A child whose parent has died meanwhile
- * belongs to init and is not found.
+ * belongs to init and is known by its session; one that has also left that is not found.
  */
 #include "heirs.h"
 
@@ -27,7 +27,7 @@ struct entry {                  /* struct linux_dirent64, see getdents(2) */
 };
 
 struct search {
-	pid_t pid;
+	pid_t pid, session;
 	uint64_t since;
 	void (*fn)(void *arg, pid_t tid);
 	void *arg;
@@ -107,13 +107,20 @@ static bool descends(pid_t pid, pid_t ppid, pid_t from)
 	return false;
 }
 
+static bool orphan(const struct affinity_stat *st, pid_t session)
+{
+	struct affinity_stat parent;
+
+	return st->session == session && affinity_stat(st->ppid, &parent) && parent.session != session;
+}
+
 static void process(const struct search *s, pid_t pid)
 {
 	struct affinity_stat st;
 	char path[32];
 
 	if (!affinity_stat(pid, &st) || st.start_ticks < s->since ||
-	    !descends(pid, st.ppid, s->pid))
+	    !(descends(pid, st.ppid, s->pid) || orphan(&st, s->session)))
 		return;
 	task_path(pid, path);
 	each_number(path, s, thread);
@@ -121,9 +128,13 @@ static void process(const struct search *s, pid_t pid)
 
 void heirs_each(pid_t pid, uint64_t since, void (*fn)(void *arg, pid_t tid), void *arg)
 {
-	struct search s = { pid, since, fn, arg };
+	struct search s = { pid, 0, since, fn, arg };
+	struct affinity_stat st;
 	char path[32];
 
+	if (!affinity_stat(pid, &st))
+		return;
+	s.session = st.session;
 	task_path(pid, path);
 	each_number(path, &s, thread);
 	each_number("/proc", &s, process);

@@ -11,8 +11,9 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* Calls fn for each thread of process pid, and each thread of its living descendants, that
- * was started at or after `since` (clock ticks since boot, as in proc_pid_stat(5)). */
+/* Calls fn for each thread of process pid, of its living descendants, and of the orphans of its
+ * session, that was started at or after `since` (clock ticks since boot, as in proc_pid_stat(5)).
+ * An orphan: its parent is of another session, as who adopts it is. */
 void heirs_each(pid_t pid, uint64_t since, void (*fn)(void *arg, pid_t tid), void *arg);
 
 #endif

@@ -87,6 +87,7 @@ for sig in (signal.SIGINT, signal.SIGTERM):
     case = new()
     f = attach([t.pid], case)
     ok(wait_until(lambda: pinned(t.pid), 5), f"{sig.name}: a hot thread shares the tracer's CPU")
+    wait_until(lambda: guardians(f.pid))
     g = guardians(f.pid)
     ok(len(g) == 1, f"{sig.name}: with one guardian", g)
     is_(os.getsid(g[0]) if g else 0, g[0] if g else -1, f"{sig.name}: in a session of its own")
@@ -123,7 +124,18 @@ ok(was > 0, "some of them while a thread was pinned")
 # ---- the guardian killed as well ----
 case = new()
 f = attach([t.pid], case)
-wait_until(lambda: pinned(t.pid), 5)
+
+
+def stands_with_a_pin():
+    """Stopped in a moment when it has pinned a thread: pins come and go."""
+    f.send_signal(signal.SIGSTOP)
+    time.sleep(0.01)
+    if not pinned(t.pid):
+        f.send_signal(signal.SIGCONT)
+    return pinned(t.pid)
+
+
+wait_until(stands_with_a_pin, 20)
 for g in guardians(f.pid):
     os.kill(g, signal.SIGKILL)
 f.kill()
@@ -179,6 +191,37 @@ for i in range(6):
     end(t)
 is_(good, 6, "SIGKILL between births: all have the mask of their parent")
 
+
+
+def orphan_masks(session):
+    """Of the processes named orphan in the session: the masks, and how many they are."""
+    found = []
+    for p in run("pgrep", "-s", str(session), "-x", "orphan").stdout.split():
+        try:
+            found += masks(int(p))
+        except OSError:
+            pass
+    return set(found), len(found)
+
+
+t = target("orphans", 0, start_new_session=True)
+before = masks(t.pid)
+go(t)
+good = seen = 0
+for i in range(6):
+    f = attach([t.pid], new(), "--no-follow")
+    wait_until(lambda: pinned(t.pid), 5, 0.001)
+    time.sleep(random.random() * 0.02)
+    f.kill()
+    f.wait()
+    wait_until(lambda: masks(t.pid) == before and not guardians(f.pid), 10)
+    now, many = orphan_masks(t.pid)
+    seen += many
+    good += now <= before
+end(t)
+is_(good, 6, f"SIGKILL between births of orphans: all {seen} have the mask of their parent")
+ok(seen > 0, "and there were some")
+
 # ---- restricted targets ----
 cpu = min(OWN)
 t = target("hot", 2, 0, preexec_fn=lambda: os.sched_setaffinity(0, {cpu}))
@@ -202,7 +245,8 @@ end(t)
 # ---- many threads ----
 def per_call(idle):
     t = target("time", 5000, idle)
-    f = attach([t.pid], new(), "-q")
+    f = start(FREC, "-p", str(t.pid), "-o", new())
+    f.stderr.readline()             # attached to: no call goes unseen from now on
     go(t)
     line = t.stdout.readline()
     end(t)

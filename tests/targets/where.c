@@ -6,6 +6,7 @@
  *                            between; prints "looks N bad M" and ends
  *   where births ROUNDS      calls fast and makes a child and a thread between, all of which
  *                            sleep; prints "born" and sleeps
+ *   where orphans 0          calls fast and makes orphans, named "orphan", which sleep 2 s
  *   where time CALLS IDLE    IDLE sleeping threads and one that makes CALLS calls; prints "ns N",
  *                            per call
  *
@@ -24,6 +25,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -129,6 +131,27 @@ static void births(long rounds)
 	idle(NULL);
 }
 
+static void orphans(void)
+{
+	for (;;) {
+		pid_t pid;
+
+		call(1500);
+		usleep(1000);
+		pid = fork();
+		if (pid < 0)
+			die("fork");
+		if (pid == 0) {
+			if (fork() == 0) {
+				prctl(PR_SET_NAME, "orphan");
+				sleep(2);
+			}
+			_exit(0);
+		}
+		waitpid(pid, NULL, 0);
+	}
+}
+
 static uint64_t now_ns(void)
 {
 	struct timespec ts;
@@ -172,6 +195,8 @@ int main(int argc, char **argv)
 		looks(n);
 	else if (!strcmp(what, "births"))
 		births(n);
+	else if (!strcmp(what, "orphans"))
+		orphans();
 	else if (!strcmp(what, "time"))
 		timed(n);
 	else
