@@ -55,9 +55,10 @@ struct emit *emit_new(struct writer *w, emit_tap *tap, void *tap_arg)
 	e->known = calloc(e->known_mask + 1, sizeof(*e->known));
 	e->arena_cap = 64u << 10;
 	e->arena = malloc(e->arena_cap);
-	e->body.cap = PLAIN_BYTES;
+	/* the largest group at once: most of it is never touched, and no event is lost for want of memory */
+	e->body.cap = WRITER_GROUP_MAX;
 	e->body.p = malloc(e->body.cap);
-	e->rec.cap = PLAIN_BYTES + 16;
+	e->rec.cap = WRITER_GROUP_MAX + 16;
 	e->rec.p = malloc(e->rec.cap);
 	if (!e->known || !e->arena || !e->body.p || !e->rec.p) {
 		emit_free(e);
@@ -77,20 +78,6 @@ void emit_free(struct emit *e)
 	free(e);
 }
 
-static bool make_room(struct frz_buf *b, size_t cap)
-{
-	uint8_t *p;
-
-	if (b->cap >= cap)
-		return true;
-	p = realloc(b->p, cap);
-	if (!p)
-		return false;
-	b->p = p;
-	b->cap = cap;
-	return true;
-}
-
 bool emit_begin(struct emit *e, size_t bytes, unsigned records)
 {
 	size_t need = bytes + PLAIN_BYTES;
@@ -102,8 +89,6 @@ bool emit_begin(struct emit *e, size_t bytes, unsigned records)
 	}
 	if (need > WRITER_GROUP_MAX)
 		need = WRITER_GROUP_MAX;
-	if (!make_room(&e->body, need) || !make_room(&e->rec, need + 16))
-		return false;
 	if (records > WRITER_GROUP_RECORDS - PLAIN_RECORDS)
 		records = WRITER_GROUP_RECORDS - PLAIN_RECORDS;
 	if (!writer_reserve(e->w, need, records + PLAIN_RECORDS, &new_segment))

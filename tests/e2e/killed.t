@@ -63,17 +63,18 @@ def killed(rounds, per_target=10):
         case = f"{tmp}/killed{i}.frz"
         f = attach([p.pid], case, "-q", "--sync", ("segment", "1")[i // 2 % 2])
         before = counters(file)
-        wait_until(lambda: all(n > before[t] + 10 for t, n in counters(file).items()), every=0.001)
+        moved = lambda: {t: n for t, n in counters(file).items() if n > before[t] + 10}
+        wait_until(lambda: len(moved()) == len(before), 30, every=0.001)
         time.sleep(random.random() * (1.0, 0.03, 0.2, 0.1)[i % 4])
         together = i % 2 == 1
         guardian = None
         if together:
             wait_until(lambda: guardian_of(case), every=0.001)
             guardian = guardian_of(case)
-        at_least = counters(file)
         if guardian:        # neither sees the other end
             os.kill(guardian, signal.SIGSTOP)
-            at_least = counters(file)
+        at_least = moved()
+        if guardian:
             f.kill()
             os.kill(guardian, signal.SIGKILL)
         else:

@@ -369,7 +369,23 @@ def read(path):
         return ""
 
 
-for test in limited, deleted, cut, added_to, tail_deleted, tail_overwritten, moved, launched:
+def memory():
+    """No more memory than it has: what it needs only now, to compress the first segment, is not to be had."""
+    r = Recording("RLIMIT_AS", f"{fresh('memory')}/c.frz")
+    vm = int(re.search(r"VmSize:\s*(\d+)", read(f"/proc/{r.frec.pid}/status")).group(1)) * 1024
+    resource.prlimit(r.frec.pid, resource.RLIMIT_AS, (vm, vm))
+    r.at_least = counters(r.file)
+    if wait_until(lambda: r.frec.poll() is not None, 6):
+        out, err = r.frec.communicate()
+        is_(r.frec.returncode, 1, "no memory: frec ends with 1")
+        like(err, r"\Afrec: [^\n]*c\.frz: cannot be written: out of memory; [^\n]*--recover[^\n]*\n\Z", "  and one line says why")
+    else:       # it had compressed before
+        is_(stop(r.frec)[0], 0, "no more memory: frec goes on with what it has")
+    r.lives_on()
+    r.holds()
+
+
+for test in limited, deleted, cut, added_to, tail_deleted, tail_overwritten, moved, memory, launched:
     test()
 full("tmpfs", mount("tmpfs", "-t", "tmpfs", "-o", "size=16m", "tmpfs"))
 full("ext4", ext4("ext4"))
