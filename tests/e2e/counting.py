@@ -21,6 +21,11 @@ def counting(name, threads):
     return p, file
 
 
+def all_traced(f, file):
+    """Waits until the recorder f has every thread, and not only the first."""
+    return wait_until(lambda: all(tracer_of(tid) == f.pid for tid in counters(file)), 30, every=0.002)
+
+
 def alive(p, file):
     """It runs, nobody traces it, and every thread gets on."""
     before = counters(file)

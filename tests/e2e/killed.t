@@ -62,6 +62,7 @@ def killed(rounds, per_target=10):
             p, file = counting(f"k{i}", 1 + i // per_target % 3)
         case = f"{tmp}/killed{i}.frz"
         f = attach([p.pid], case, "-q", "--sync", ("segment", "1")[i // 2 % 2])
+        all_traced(f, file)
         before = counters(file)
         moved = lambda: {t: n for t, n in counters(file).items() if n > before[t] + 10}
         wait_until(lambda: len(moved()) == len(before), 30, every=0.001)

@@ -41,6 +41,7 @@ class Recording:
         self.name, self.case = name, case
         self.target, self.file = counting(name.replace(" ", "-"), 2)
         self.frec = attach([self.target.pid], case, "-q", *options)
+        all_traced(self.frec, self.file)
         before = counters(self.file)
         wait_until(lambda: all(n > before[t] + 1000 for t, n in counters(self.file).items()))
         self.traced = rate(self.target, self.file)
