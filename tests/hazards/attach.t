@@ -43,6 +43,7 @@ def cycles(name, n, longest, *options, arguments=()):
         if wrong:
             wrong = f"cycle {i}: {wrong}"
             break
+    name = " ".join([name, *arguments])
     ok(not wrong, f"{name}: {n} times attached and left", wrong)
     finish(target, f"{name}: nothing lost, nothing broken, EINTR at most once each time", n)
 
@@ -55,6 +56,7 @@ cycles("service", 3 * SCALE, 0.05, "--placement", "colocate")
 cycles("service", 3 * SCALE, 0.05, "--placement", "spin")
 cycles("computing", 5 * SCALE, 0.1)
 cycles("crowd", 5 * SCALE, 0.1)
+cycles("crowd", 2, 0.3, arguments=["2000"])
 cycles("forking", 6 * SCALE, 0.05)
 cycles("numbered-signals", 8 * SCALE, 0.05)
 cycles("numbered-signals", 4 * SCALE, 0.05, arguments=["flood"])

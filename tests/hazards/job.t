@@ -295,7 +295,7 @@ def whole_job_stopped(sh, frec, say):
     os.kill(pid, signal.SIGCONT)
     let_go("go")
     say(sh.expect(b"worked"))
-    sh.line("kill -CONT %1")
+    sh.line("kill -CONT %1; wait %1; echo status $?")
     alive(sh, say)
 
 

@@ -163,10 +163,12 @@ static void idle(void)
 	driven();
 }
 
-/* 150 threads that sleep, a little at a time. */
+/* 150 threads, or as many as said, that sleep, a little at a time. */
+static unsigned crowd_size = 150;
+
 static void *naps(void *arg)
 {
-	struct timespec t = { 0, 4000000 };
+	struct timespec t = { 0, 4000000 / 150 * crowd_size };
 
 	(void)arg;
 	while (!over) {
@@ -179,17 +181,19 @@ static void *naps(void *arg)
 
 static void crowd(void)
 {
-	pthread_t t[150];
+	static pthread_t t[4000];
 	pthread_attr_t a;
 
+	if (hazard_args[0])
+		crowd_size = (unsigned)atoi(hazard_args[0]);
 	pthread_attr_init(&a);
 	pthread_attr_setstacksize(&a, 65536);
-	for (int i = 0; i < 150; i++)
+	for (unsigned i = 0; i < crowd_size; i++)
 		IS(pthread_create(&t[i], &a, naps, NULL), 0);
 	say("ready");
 	driven();
 	over = true;
-	for (int i = 0; i < 150; i++)
+	for (unsigned i = 0; i < crowd_size; i++)
 		pthread_join(t[i], NULL);
 }
 
