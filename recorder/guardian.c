@@ -4,7 +4,8 @@
  * - It is forked twice, so that init reaps it and the tracer's waitpid(-1) never sees it.
  * - It waits on a pidfd of the tracer, opened before the fork: no pid can be reused under it,
  *   and no copy of a pipe in some child can keep it waiting.
- * - It runs before others, where that is permitted: until it does, who has a pin passes it on.
+ * - It puts masks back before others run, where that is permitted: until then, who has a pin passes
+ *   it on.
  * - Forked from a process that may have threads: only system calls and affinity.h below.
  */
 #include "guardian.h"
@@ -99,27 +100,33 @@ static void restore_pinned(struct guardian_area *area, bool *had, struct guardia
 	}
 }
 
-struct guardian_result guardian_restore(struct guardian_area *area)
+/* Of the processes of those threads, what was born with a pin; then their places are given back. */
+static void restore_born(struct guardian_area *area, const bool *had, struct guardian_result *r)
 {
 	/* a child whose fork had copied the mask when its parent got its own back may not be in
 	 * /proc yet: look again a little later */
 	static const long pauses_ns[] = { 10000000, 100000000 };
-	struct guardian_result r = { 0 };
-	bool had[GUARDIAN_PINS];
-	unsigned pinned;
+	unsigned pinned = r->restored + r->foreign + r->gone;
 
-	restore_pinned(area, had, &r);
-	pinned = r.restored + r.foreign + r.gone;
 	for (unsigned pass = 0; pinned && pass <= sizeof(pauses_ns) / sizeof(*pauses_ns); pass++) {
 		if (pass > 0)
 			nanosleep(&(struct timespec){ 0, pauses_ns[pass - 1] }, NULL);
 		for (unsigned i = 0; i < GUARDIAN_PINS; i++)
 			if (had[i])
-				r.heirs += restore_heirs(area, had, i);
+				r->heirs += restore_heirs(area, had, i);
 	}
 	for (unsigned i = 0; i < GUARDIAN_PINS; i++)
 		if (had[i])
 			guardian_give_back(&area->pin[i]);
+}
+
+struct guardian_result guardian_restore(struct guardian_area *area)
+{
+	struct guardian_result r = { 0 };
+	bool had[GUARDIAN_PINS];
+
+	restore_pinned(area, had, &r);
+	restore_born(area, had, &r);
 	return r;
 }
 
@@ -185,7 +192,9 @@ static void guard(struct guardian_area *area, int tracer, int end_fd)
 		{ .fd = tracer, .events = POLLIN },
 		{ .fd = end_fd, .events = POLLIN },
 	};
-	const struct sched_param first = { .sched_priority = 1 };
+	const struct sched_param first = { .sched_priority = 1 }, normal = { .sched_priority = 0 };
+	struct guardian_result r = { 0 };
+	bool had[GUARDIAN_PINS];
 	sigset_t all;
 
 	sigfillset(&all);
@@ -198,8 +207,11 @@ static void guard(struct guardian_area *area, int tracer, int end_fd)
 	prctl(PR_SET_NAME, "frec-guardian");
 	while (poll(fds, 2, -1) < 0 && errno == EINTR)
 		;
-	if (!fds[1].revents)
-		guardian_restore(area);
+	if (!fds[1].revents) {
+		restore_pinned(area, had, &r);
+		sched_setscheduler(0, SCHED_OTHER, &normal);    /* the rest looks through all of /proc */
+		restore_born(area, had, &r);
+	}
 	_exit(0);
 }
 
