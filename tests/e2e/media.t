@@ -6,6 +6,7 @@
 import atexit
 import fcntl
 import resource
+import select
 
 from counting import *
 
@@ -312,6 +313,30 @@ def unmounted():
         unmount(f"{tmp}/mounted-again")
 
 
+def frozen():
+    """A file system that takes no write for a while, as when a snapshot is made."""
+    d = ext4("frozen") if tool("fsfreeze") else cannot("frozen", "no fsfreeze")
+    if not d:
+        return
+    r = Recording("frozen", d + "/c.frz")
+    if run("fsfreeze", "-f", d).returncode:
+        return cannot("frozen", "it cannot be frozen")
+    began = time.monotonic()
+    said = select.select([r.frec.stderr], [], [], 10 * SLOW)[0]
+    took = time.monotonic() - began
+    run("fsfreeze", "-u", d)
+    like(r.frec.stderr.readline() if said else "", r"\Afrec: .*c\.frz: its medium has not taken a write for 2000 ms", "a medium that hangs: it is said")
+    diag(f"after {took:.1f} s")
+    before = counters(r.file)
+    ok(wait_until(lambda: all(n > before[t] for t, n in counters(r.file).items())), "  it is thawed, and recording goes on")
+    r.at_least = counters(r.file)
+    code, out, err = stop(r.frec)
+    is_((code, err), (0, ""), "  to its end")
+    r.lives_on()
+    r.holds()
+    unmount(d)
+
+
 # ---- quota ----
 
 def quota():
@@ -394,5 +419,6 @@ read_only()
 shut_down()
 io_errors()
 unmounted()
+frozen()
 quota()
 done()
