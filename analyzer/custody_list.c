@@ -330,7 +330,10 @@ static int put_part(const struct options *o, enum part part)
 			      l.r.ncustody == 1 ? "y" : "ies", n);
 	if (!rc) {
 		e = &l.r.custody[n - 1];
-		if (part == RECEIPT)
+		if ((part == STATEMENT && e->statement_len > FRZ_STATEMENT_MAX) ||
+		    (part == SIGNATURE && e->signature_len > FRZ_SIGNATURE_MAX))
+			rc = complain(VERIFY_UNTRUSTED, "%s: entry %lu: too long to be one", o->case_path, n);
+		else if (part == RECEIPT)
 			rc = put_receipt(o, &l.r, n - 1);
 		else if (part == STATEMENT)
 			rc = put_raw(o, e->statement, e->statement_len,

@@ -70,11 +70,10 @@ uint32_t rows_dec_string(struct rows *r, uint32_t number)
  * most need not be read again. */
 static uint32_t path_string(struct rows *r, struct frz_str s)
 {
-	const char *joined = (const char *)s.p;
+	const uint8_t *joined = (const uint8_t *)&r->desc.join;
 	struct known_text *k;
 
-	if (!s.len || s.cut ||
-	    (joined >= r->desc.join[0] && joined < r->desc.join[0] + sizeof(r->desc.join)))
+	if (!s.len || s.cut || (s.p >= joined && s.p < joined + sizeof(r->desc.join)))
 		return rows_string(r, s);
 	k = &r->known[(uintptr_t)s.p / 8 % KNOWN_TEXTS];
 	if (k->p != s.p || k->len != s.len)

@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include "record.h"
+#include "statement.h"
 #include "verify_private.h"
 
 unsigned verify_parse_require(const char *list)
@@ -99,6 +100,10 @@ static bool keep_custody(struct verify_result *r, const struct frz_block *blk,
 	if (!frz_field_bytes(blk, FRZ_K_STATEMENT, &st, &nst) ||
 	    !frz_field_bytes(blk, FRZ_K_SIGNATURE, &sig, &nsig))
 		return true;
+	if (nst > FRZ_STATEMENT_MAX)
+		nst = FRZ_STATEMENT_MAX + 1;
+	if (nsig > FRZ_SIGNATURE_MAX)
+		nsig = FRZ_SIGNATURE_MAX + 1;
 	more = realloc(r->custody, (r->ncustody + 1) * sizeof(*more));
 	if (!more)
 		return false;

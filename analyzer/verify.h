@@ -24,7 +24,8 @@ enum verify_exit {
 /* --require */
 enum verify_require { VERIFY_SEALED = 1, VERIFY_SIGNED = 2, VERIFY_ANCHORED = 4 };
 
-/* A CUSTODY block. The memory is the verifier's, for the length of the call. */
+/* A CUSTODY block. The memory is the verifier's, for the length of the call. Of a statement or
+ * signature that is too long to be one only a byte more than the longest is there. */
 struct verify_custody_entry {
 	uint64_t block, offset;
 	const uint8_t *statement, *signature;

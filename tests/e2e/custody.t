@@ -321,6 +321,12 @@ ok(r.returncode == 4 and "\x1b" not in r.stdout and "cannot be read" in r.stdout
 is_(run(FANALYZE, "forged.frz", "--statement", "1").stdout.encode(errors="surrogateescape"), b"\x1b[31m\xff",
     "but can be had, raw")
 
+for key, option in ((forge.STATEMENT, "--statement"), (forge.SIGNATURE, "--signature")):
+    c = forge.Case(signed)
+    c.custody()[0].set(key, c.custody()[0].get(key) * 3000)
+    verdict(f"{option[2:]}s of a megabyte", write("forged.frz", c.build()), 4, say="too long|is none", signers=None)
+    refused(f"{option} of it", 4, "entry 1: too long to be one", option, "1", case="forged.frz")
+
 # ---- a forger who makes every hash right ----
 
 c = forge.Case(bare)

@@ -358,6 +358,20 @@ static void rearranged(const struct subject *b, const struct subject *o)
 			tried++;
 		}
 	}
+	for (uint64_t k = 0; k < b->blocks; k++) {
+		struct piece p = block(b, k);
+		size_t head = 8 + frz_get32(p.p + 4);
+
+		for (unsigned f = 0; f < 4 && head < p.n; f++) {
+			size_t n = put(0, (struct piece){ b->p, b->block_at[k] + head });
+
+			n = put(n, frames_of_others(f));
+			n = put(n, (struct piece){ p.p + head, b->n - b->block_at[k] - head });
+			inserted += !refused(n, b);
+			note_zstd(n);
+			tried++;
+		}
+	}
 	is_int(dropped, 0, "no block can be left out");
 	is_int(doubled, 0, "none doubled");
 	is_int(swapped, 0, "no two exchanged");
