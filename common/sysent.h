@@ -146,6 +146,15 @@ extern const unsigned frz_sysents_n;
 /* Every number that a kernel answers to is below this. */
 #define FRZ_NR_MAX 1024u
 
+/* What marks an x32 call in the number's register; asm/unistd.h. */
+#define FRZ_X32_BIT 0x40000000u
+/* The ABI that frec itself is built for. */
+#if defined(__x86_64__)
+#define FRZ_ABI_OWN FRZ_ABI_X86_64
+#else
+#define FRZ_ABI_OWN FRZ_ABI_AARCH64
+#endif
+
 /* NULL when the table has no such number. x32 numbers come without bit 30. */
 const struct frz_sysent *frz_sysent(enum frz_abi abi, uint32_t nr);
 /* Number of the named call on an ABI, -1 if it has none there; FRZ_NR_SOCKETCALL and up when

@@ -11,16 +11,7 @@
 #include "mem.h"
 #include "uring.h"
 
-/* Returned to ptrace at the exit stop, never to the program; include/linux/errno.h of the kernel. */
-#define ERESTART_RESTARTBLOCK 516
-
 #define PASSED_APART ((size_t)WRITER_GROUP_MAX / 4)     /* room from which on passed fds are declared apart */
-
-#if defined(__x86_64__)
-#define OWN_ABI FRZ_ABI_X86_64
-#else
-#define OWN_ABI FRZ_ABI_AARCH64
-#endif
 
 struct capture *capture_new(const struct frec_options *o, struct emit *emit, struct tracees *tracees,
                             struct control *control)
@@ -33,7 +24,7 @@ struct capture *capture_new(const struct frec_options *o, struct emit *emit, str
 	c->emit = emit;
 	c->tracees = tracees;
 	c->control = control;
-	c->uring_row = frz_sysent(OWN_ABI, (uint32_t)frz_sysnum(OWN_ABI, "io_uring_enter"))->id;
+	c->uring_row = frz_sysent(FRZ_ABI_OWN, (uint32_t)frz_sysnum(FRZ_ABI_OWN, "io_uring_enter"))->id;
 	return c;
 }
 
@@ -125,6 +116,21 @@ static void on_entry(void *arg, struct tracee *t, enum frz_abi abi, uint32_t nr,
 		uring_entry(c, t, now_ns);
 	if (ent->ret == FRZ_RET_NEVER)
 		capture_call(c, t, 0, FRZ_C_NO_RETURN, now_ns);
+}
+
+static void on_goes_on(void *arg, struct tracee *t, enum frz_abi abi, uint32_t nr, const uint64_t arg6[6])
+{
+	struct capture *c = arg;
+	struct pending *p = &t->call;
+
+	p->ent = frz_sysent(abi, nr);
+	if (!p->ent)
+		return;
+	p->abi = (uint8_t)abi;
+	p->nr = nr;
+	p->wanted = c->o->record[p->ent->id];
+	args_from_registers(p, arg6);
+	p->restart_of = true;
 }
 
 static void on_exit_stop(void *arg, struct tracee *t, int64_t ret, uint64_t now_ns)
@@ -420,6 +426,7 @@ const struct engine_ops capture_ops = {
 	.gone = life_gone,
 	.process_gone = life_process_gone,
 	.interrupted = life_interrupted,
+	.goes_on = on_goes_on,
 	.eintr = life_eintr,
 	.missed = life_missed,
 };

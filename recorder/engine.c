@@ -25,7 +25,6 @@
 #include "procinfo.h"
 
 #define SYSCALL_STOP_SIG (SIGTRAP | 0x80)
-#define X32_BIT          0x40000000u
 
 uint64_t engine_clock(void)
 {
@@ -214,6 +213,22 @@ void engine_adopt_orphans(struct engine *e, uint64_t now)
 
 /* ---- stops ---- */
 
+/* arch: AUDIT_ARCH_... *nr loses the bit that marks an x32 call. */
+static enum frz_abi abi_of(uint32_t arch, uint64_t *nr)
+{
+	switch (arch) {
+	case AUDIT_ARCH_X86_64:
+		if (!(*nr & FRZ_X32_BIT))
+			return FRZ_ABI_X86_64;
+		*nr &= ~(uint64_t)FRZ_X32_BIT;
+		return FRZ_ABI_X32;
+	case AUDIT_ARCH_I386:
+		return FRZ_ABI_I386;
+	default:
+		return FRZ_ABI_AARCH64;
+	}
+}
+
 static void syscall_stop(struct engine *e, struct tracee *t, bool seccomp, uint64_t now)
 {
 	struct ptrace_syscall_info info;
@@ -233,20 +248,7 @@ static void syscall_stop(struct engine *e, struct tracee *t, bool seccomp, uint6
 	if (info.op != (seccomp ? PTRACE_SYSCALL_INFO_SECCOMP : PTRACE_SYSCALL_INFO_ENTRY))
 		return;
 	nr = info.entry.nr;             /* entry and seccomp begin alike: nr, args */
-	switch (info.arch) {
-	case AUDIT_ARCH_X86_64:
-		abi = FRZ_ABI_X86_64;
-		if (nr & X32_BIT) {
-			abi = FRZ_ABI_X32;
-			nr &= ~(uint64_t)X32_BIT;
-		}
-		break;
-	case AUDIT_ARCH_I386:
-		abi = FRZ_ABI_I386;
-		break;
-	default:
-		abi = FRZ_ABI_AARCH64;
-	}
+	abi = abi_of(info.arch, &nr);
 	for (unsigned i = 0; i < 6; i++)
 		args[i] = info.entry.args[i];
 	CALL(e, entry, t, abi, (uint32_t)nr, args, now);
@@ -317,17 +319,35 @@ static struct tracee *exec_as_leader(struct engine *e, pid_t tid)
 }
 
 /* At the stop of an INTERRUPT that hit a call whose exit was not traced (at attach): what it is
- * about to return. Others are restarted by the kernel and notice nothing. */
-static void find_eintr(struct engine *e, struct tracee *t)
+ * about to return. Most are started again by the kernel as they were and notice nothing; those
+ * with a time-out go on as restart_syscall, which does not say what they are. */
+static void find_interrupted(struct engine *e, struct tracee *t)
 {
 #if defined(__x86_64__)
-	long nr, ret;
+#define REG(name) ((uint64_t)ptrace(PTRACE_PEEKUSER, t->tid, (void *)offsetof(struct user_regs_struct, name), NULL))
+	struct ptrace_syscall_info info;
+	enum frz_abi abi;
+	uint64_t nr;
+	int32_t ret;
 
+	if (ptrace(PTRACE_GET_SYSCALL_INFO, t->tid, (void *)sizeof(info), &info) <= 0)
+		return;
 	errno = 0;
-	nr = ptrace(PTRACE_PEEKUSER, t->tid, (void *)offsetof(struct user_regs_struct, orig_rax), NULL);
-	ret = ptrace(PTRACE_PEEKUSER, t->tid, (void *)offsetof(struct user_regs_struct, rax), NULL);
-	if (!errno && nr >= 0 && ret == -EINTR)
-		CALL(e, eintr, t, FRZ_ABI_X86_64, (uint32_t)nr);
+	nr = REG(orig_rax);
+	ret = (int32_t)REG(rax);
+	if (errno || (int32_t)nr < 0 || t->call.active)
+		return;
+	abi = abi_of(info.arch, &nr);
+	if (ret == -EINTR) {
+		CALL(e, eintr, t, abi, (uint32_t)nr);
+	} else if (ret == -ERESTART_RESTARTBLOCK) {
+		const uint64_t args[6] = { REG(rdi), REG(rsi), REG(rdx), REG(r10), REG(r8), REG(r9) };
+		const uint64_t args32[6] = { (uint32_t)REG(rbx), (uint32_t)REG(rcx), (uint32_t)REG(rdx),
+			                     (uint32_t)REG(rsi), (uint32_t)REG(rdi), (uint32_t)REG(rbp) };
+
+		CALL(e, goes_on, t, abi, (uint32_t)nr, abi == FRZ_ABI_I386 ? args32 : args);
+	}
+#undef REG
 #else
 	(void)e;
 	(void)t;
@@ -386,7 +406,7 @@ void engine_stop(struct engine *e, struct tracee *t, int status, uint64_t now)
 		break;
 	case PTRACE_EVENT_STOP:
 		if (t->interrupted && sig == SIGTRAP)
-			find_eintr(e, t);
+			find_interrupted(e, t);
 		t->interrupted = false;
 		if (sig == SIGTRAP) {
 			/* our INTERRUPT, a new tracee, or the end of a group-stop */

@@ -39,6 +39,8 @@ struct engine_ops {
 	void (*interrupted)(void *arg, struct tracee *t, const char *why, const char *hit);
 	/* the INTERRUPT made a call of t return EINTR that would have gone on */
 	void (*eintr)(void *arg, struct tracee *t, enum frz_abi abi, uint32_t nr);
+	/* the call that t was in at attach will go on as restart_syscall */
+	void (*goes_on)(void *arg, struct tracee *t, enum frz_abi abi, uint32_t nr, const uint64_t arg6[6]);
 	/* something that frec could not see or do: one line, for the coverage ledger */
 	void (*missed)(void *arg, pid_t pid, pid_t tid, const char *what, const char *detail);
 };
@@ -70,11 +72,14 @@ struct sock_fprog;
 int engine_launch(struct engine *e, const char *file, char **argv, const struct sock_fprog *filter,
                   char *err, size_t err_cap);
 
+/* Returned to ptrace at the exit stop, never to the program; include/linux/errno.h of the kernel. */
+#define ERESTART_RESTARTBLOCK 516
+
 /* What the program never sees of a call that was interrupted: ERESTARTSYS and its kin. The kernel
  * starts the call again, or makes EINTR of it. */
 static inline bool engine_restarts(int64_t ret)
 {
-	return ret <= -512 && ret >= -516;
+	return ret <= -512 && ret >= -ERESTART_RESTARTBLOCK;
 }
 
 /* Runs until the last tracee is gone or control says stop; then detaches what is left.

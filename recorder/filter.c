@@ -19,7 +19,6 @@
 #include "sysent.h"
 
 #define BLOCKS    18u           /* 576 numbers */
-#define X32_BIT   0x40000000u
 #define MAX_INSNS 1024u
 
 struct filter {
@@ -93,10 +92,10 @@ struct filter *filter_new(const bool *record, bool anonymous)
 	add_abi(f, FRZ_ABI_I386, record, anonymous);
 	patch_jump(f, skip);
 	add(f, BPF_LD | BPF_W | BPF_ABS, 0, 0, offsetof(struct seccomp_data, nr));
-	add(f, BPF_JMP | BPF_JSET | BPF_K, 1, 0, X32_BIT);
+	add(f, BPF_JMP | BPF_JSET | BPF_K, 1, 0, FRZ_X32_BIT);
 	skip = f->n;
 	add(f, BPF_JMP | BPF_JA, 0, 0, 0);
-	add(f, BPF_ALU | BPF_AND | BPF_K, 0, 0, ~X32_BIT);
+	add(f, BPF_ALU | BPF_AND | BPF_K, 0, 0, ~FRZ_X32_BIT);
 	add_abi(f, FRZ_ABI_X32, record, anonymous);
 	patch_jump(f, skip);
 	add_abi(f, FRZ_ABI_X86_64, record, anonymous);

@@ -550,14 +550,15 @@ void life_interrupted(void *arg, struct tracee *t, const char *why, const char *
 {
 	struct capture *c = arg;
 	char what[64], detail[128];
+	unsigned long long sp;
 	long nr;
-	char *end;
 	const struct frz_sysent *ent = NULL;
 
-	/* proc_pid_syscall(5): "running", or the number and arguments of the blocked call */
-	nr = strtol(hit, &end, 10);
-	if (end != hit && nr >= 0)
-		ent = frz_sysent(FRZ_ABI_X86_64, (uint32_t)nr);
+	/* proc_pid_syscall(5): "running", or number, arguments, stack and place of the blocked call;
+	 * a stack within 32 bits is that of a 32-bit program */
+	if (sscanf(hit, "%ld %*x %*x %*x %*x %*x %*x %llx", &nr, &sp) == 2 && nr >= 0)
+		ent = nr & FRZ_X32_BIT ? frz_sysent(FRZ_ABI_X32, (uint32_t)nr & ~FRZ_X32_BIT)
+		                       : frz_sysent(sp >> 32 ? FRZ_ABI_OWN : FRZ_ABI_I386, (uint32_t)nr);
 	snprintf(what, sizeof(what), "interrupt at %s", why);
 	if (ent)
 		snprintf(detail, sizeof(detail), "it was in %s", ent->name);

@@ -212,6 +212,14 @@ is_(rows(case, "SELECT syscall, ret, errno FROM timeline"), [{"syscall": "read",
     "a call that goes on when recording ends has not returned")
 t.stdin.close()
 case = new()
+t = start("sleep", "3")
+wait_until(lambda: open(f"/proc/{t.pid}/syscall").read().startswith("230 "))
+f = attach([t.pid], case, "-e", "clock_nanosleep")
+is_(f.wait(), 0, "attached to a sleep")
+is_(rows(case, "SELECT syscall, ret, detail FROM timeline"),
+    [{"syscall": "clock_nanosleep", "ret": 0, "detail": "CLOCK_REALTIME restart_syscall"}],
+    "a call that goes on after attaching is called by its name")
+case = new()
 f = start(FREC, "-q", "-e", "clock_nanosleep", "-o", case, "--", "sleep", "1")
 wait_until(lambda: children_of(f.pid) and open(f"/proc/{children_of(f.pid)[0]}/syscall").read().startswith("230 "))
 t = children_of(f.pid)[0]
