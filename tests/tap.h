@@ -30,7 +30,7 @@ static bool tap_check(bool good, const char *file, int line, const char *fmt, ..
 	putchar('\n');
 	if (!good) {
 		tap_failures++;
-		printf("#   %s:%d\n", file, line);
+		fprintf(stderr, "#   not ok %u at %s:%d\n", tap_count, file, line);
 	}
 	fflush(stdout);
 	return good;
@@ -44,7 +44,7 @@ static bool tap_is_int(intmax_t got, intmax_t want, const char *file, int line, 
 {
 	if (tap_check(got == want, file, line, "%s", name))
 		return true;
-	printf("#   got %" PRIdMAX ", want %" PRIdMAX "\n", got, want);
+	fprintf(stderr, "#   got %" PRIdMAX ", want %" PRIdMAX "\n", got, want);
 	return false;
 }
 
@@ -56,7 +56,7 @@ static bool tap_is_str(const char *got, const char *want, const char *file, int 
 
 	if (tap_check(same, file, line, "%s", name))
 		return true;
-	printf("#   got  %s\n#   want %s\n", got ? got : "(null)", want ? want : "(null)");
+	fprintf(stderr, "#   got  %s\n#   want %s\n", got ? got : "(null)", want ? want : "(null)");
 	return false;
 }
 
@@ -70,7 +70,7 @@ static bool tap_is_mem(const void *got, size_t got_len, const void *want, size_t
 		return true;
 	for (i = 0; i < n && ((const uint8_t *)got)[i] == ((const uint8_t *)want)[i]; i++)
 		;
-	printf("#   got %zu bytes, want %zu, first difference at %zu\n", got_len, want_len, i);
+	fprintf(stderr, "#   got %zu bytes, want %zu, first difference at %zu\n", got_len, want_len, i);
 	return false;
 }
 

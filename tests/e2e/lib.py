@@ -56,9 +56,9 @@ atexit.register(_cleanup)
 
 # ---- TAP ----
 
-def diag(*what):
+def diag(*what, to=None):
     for line in " ".join(str(w) for w in what).split("\n"):
-        print("#  ", line)
+        print("#  ", line, file=to)
 
 
 def ok(good, name, *explain):
@@ -69,8 +69,9 @@ def ok(good, name, *explain):
     print(f"{'' if good else 'not '}ok {_count} - {name}")
     if not good:
         _failed += 1
+        print(f"#  not ok {_count} - {name}", file=sys.stderr)
         for e in explain:
-            diag(e)
+            diag(e, to=sys.stderr)
     return bool(good)
 
 
