@@ -419,7 +419,7 @@ static_zstd = $(foreach s,$(foreach v,greedy lazy lazy2,$(v) $(v)_row $(v)_extDi
               ZSTD_insertAndFindFirstIndex ZSTD_dedicatedDictSearch_lazy_loadDictionary
 comma = ,
 FREC_LDFLAGS = $(if $(STATIC),-static-pie -Wl$(comma)-z$(comma)pack-relative-relocs \
-               $(static_zstd:%=-Wl$(comma)--defsym=%=0),-pie)
+               -Wl$(comma)--no-eh-frame-hdr$(comma)-T$(comma)recorder/static.ld $(static_zstd:%=-Wl$(comma)--defsym=%=0),-pie)
 
 SAN_FLAGS = $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer)
 
