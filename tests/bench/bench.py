@@ -380,34 +380,34 @@ def threads(rounds, scale):
 
 # ---- import ----
 
-def imports(rounds, scale):
-    case = fresh("import.frz")
-    n = int(250000 * scale)
-    note(f"import: recording {2 * n} events")
-    timed([FREC, "-q", "-o", case, "--", "dd", "if=/dev/zero", "of=/dev/null", "bs=1", f"count={n}", "status=none"])
+def import_of(what, cmd, rounds):
+    case = fresh(f"import-{what}.frz")
+    timed([FREC, "-q", "-o", case, "--"] + cmd)
+    events = events_of(case)
     db, scratch = f"{tmp}/import.sqlite", f"{tmp}/scratch.sqlite"
-    events = None
     for r in range(rounds):
-        note(f"import, round {r + 1} of {rounds}")
+        note(f"import of {what}, {events} events, round {r + 1} of {rounds}")
         for f in (db, scratch):
             if os.path.exists(f):
                 os.unlink(f)
-        took = timed([FANALYZE, case, "--db", db])
-        events = events or int(list(json.loads(subprocess.run(
-            [FANALYZE, case, "--db", db, "--sql", "SELECT COUNT(*) FROM timeline", "--format", "jsonl"],
-            stdout=subprocess.PIPE, text=True, check=True).stdout.split("\n")[0]).values())[0])
-        sample("import", "fanalyze", events / took)
+        sample(f"import {what}", "fanalyze", events / timed([FANALYZE, case, "--db", db]))
         out = subprocess.run([BUILD + "/bench/inserts", db, scratch], stdout=subprocess.PIPE, text=True, check=True)
         name, rows, seconds = out.stdout.split()
-        sample("import", "bare inserts", int(rows) / float(seconds))
-        start = time.monotonic()
-        subprocess.run([FANALYZE, case, "--verify"], stdout=subprocess.DEVNULL, check=True)
-        sample("import", "verify", events / (time.monotonic() - start))
-    for v in samples["import"]:
-        row(f"import of {events} events, {v}", median("import", v), "rows/s", digits=0)
-    row("import, fanalyze / bare inserts", ratio(median("import", "fanalyze"), median("import", "bare inserts")),
-        "", 0.9, True)
-    row("import, events/s", median("import", "fanalyze"), "", 300000, True, digits=0)
+        sample(f"import {what}", "bare inserts", int(rows) / float(seconds))
+        sample(f"import {what}", "verify", events / timed([FANALYZE, case, "--verify"]))
+    for v in samples[f"import {what}"]:
+        row(f"import of {events} events, {what}, {v}", median(f"import {what}", v), "rows/s", digits=0)
+    rate = median(f"import {what}", "fanalyze")
+    row(f"import, {what}, fanalyze / bare inserts", ratio(rate, median(f"import {what}", "bare inserts")), "", 0.9, True)
+    row(f"import, {what}, events/s", rate, "", 300000, True, digits=0)
+
+
+def imports(rounds, scale):
+    """Of reads and writes alone, and of programs that open, look at and read many files."""
+    import_of("dd", ["dd", "if=/dev/zero", "of=/dev/null", "bs=1", f"count={int(250000 * scale)}", "status=none"], rounds)
+    times = " ".join(str(i) for i in range(max(1, int(10 * scale))))
+    import_of("mixed", ["sh", "-c", f"for i in {times}; do tar cf - /usr/include | cat >/dev/null; "
+                        "grep -rq 'no such words' /usr/include; find /usr/include -newer /etc/passwd >/dev/null; done"], rounds)
 
 
 # ---- size ----
