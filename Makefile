@@ -235,6 +235,7 @@ UNIT_COMMON = \
 	crc32c \
 	sysent \
 	describe \
+	text \
 	statement \
 	flags \
 
@@ -287,10 +288,17 @@ TARGETS = \
 	tree \
 	uring \
 
-# of these NAME32 is the same as a 32-bit program, where the compiler has what that takes
+# of these NAME32 is the same for i386 and NAMEx32 for x32, where the compiler has what that takes
 TARGETS32 = \
 	commands \
+	io \
 	noise \
+	paths \
+	sideways \
+	sockets \
+	threads \
+	tree \
+	uring \
 
 # tests/hazards/NAME.c: one program of many targets, each of which fails when traced wrongly
 HAZARDS = \
@@ -455,9 +463,9 @@ UNIT_BIN     = $(patsubst %,$(BUILD)/unit/%,$(UNIT))
 TAMPER_BIN   = $(patsubst %,$(BUILD)/tamper/%,$(TAMPER))
 HELPER_BIN   = $(patsubst %,$(BUILD)/%,$(HELPERS))
 TARGET_BIN   = $(patsubst %,$(BUILD)/targets/%,$(TARGETS))
-has_m32 := $(if $(filter check%,$(MAKECMDGOALS)),$(shell echo '#include <stdio.h>' | \
-               $(CC) -m32 -xc -fsyntax-only - 2>/dev/null && echo yes))
-TARGET32_BIN = $(if $(has_m32),$(patsubst %,$(BUILD)/targets/%32,$(TARGETS32)))
+abis32 := $(if $(filter check%,$(MAKECMDGOALS)),$(foreach m,32 x32,$(shell echo '#include <stdio.h>' | \
+               $(CC) -m$(m) -xc -fsyntax-only - 2>/dev/null && echo $(m))))
+TARGET32_BIN = $(foreach m,$(abis32),$(patsubst %,$(BUILD)/targets/%$(m),$(TARGETS32)))
 FUZZ_BIN     = $(patsubst %,$(BUILD)/fuzz/%,$(FUZZERS))
 HAZARD_BIN   = $(patsubst %,$(BUILD)/hazards/%,hazards $(if $(filter x86_64,$(shell uname -m)),i386 x32))
 BENCH_BIN    = $(patsubst %,$(BUILD)/bench/%,$(BENCH))
@@ -530,8 +538,11 @@ $(HELPER_BIN): $(BUILD)/%: $(BUILD)/obj/tests/%.o $(BUILD)/libcommon.a
 $(TARGET_BIN): $(BUILD)/targets/%: tests/targets/%.c $(BUILD)/flags
 	$(call say,CC,$<)mkdir -p $(@D) && $(CC) -std=gnu11 -D_GNU_SOURCE= -O1 -g $(WARN) -pthread -MMD -MP -MF $@.d -o $@ $<
 
-$(TARGET32_BIN): $(BUILD)/targets/%32: tests/targets/%.c $(BUILD)/flags
-	$(call say,CC,$@)mkdir -p $(@D) && $(CC) -m32 -std=gnu11 -D_GNU_SOURCE= -O1 -g $(WARN) -pthread -o $@ $<
+target32 = $(call say,CC,$@)mkdir -p $(@D) && $(CC) -m$(1) -std=gnu11 -D_GNU_SOURCE= -O1 -g $(WARN) -pthread -o $@ $<
+$(filter-out %x32,$(TARGET32_BIN)): $(BUILD)/targets/%32: tests/targets/%.c $(BUILD)/flags
+	$(call target32,32)
+$(filter %x32,$(TARGET32_BIN)): $(BUILD)/targets/%x32: tests/targets/%.c $(BUILD)/flags
+	$(call target32,x32)
 
 $(BUILD)/hazards/hazards: $(patsubst %,tests/hazards/%.c,$(HAZARDS)) tests/hazards/hazard.h $(BUILD)/flags
 	$(call say,CC,tests/hazards)mkdir -p $(@D) && $(CC) -std=gnu11 -D_GNU_SOURCE= -O1 -g $(WARN) -pthread -o $@ $(filter %.c,$^)

@@ -7,8 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "describe.h"
 #include "import.h"
 #include "schema_version.h"
 #include "sha256.h"
@@ -73,20 +73,17 @@ void iso_time(int64_t ns, char *out)
 	static _Thread_local struct {
 		int64_t sec;
 		size_t len;
-		char text[32];
+		char text[FRZ_TIME_MAX];
 	} last = { .sec = INT64_MIN };
 	int64_t sec = ns / 1000000000, rest = ns % 1000000000;
-	struct tm tm;
-	time_t t;
 
 	if (rest < 0) {
 		rest += 1000000000;
 		sec--;
 	}
 	if (sec != last.sec) {
-		t = (time_t)sec;
-		gmtime_r(&t, &tm);
-		last.len = strftime(last.text, sizeof(last.text), "%Y-%m-%dT%H:%M:%S", &tm);
+		frz_time_text(sec, FRZ_WHOLE_SECOND, last.text);
+		last.len = strlen(last.text) - 1; /* the fraction goes before the Z */
 		last.sec = sec;
 	}
 	memcpy(out, last.text, last.len);

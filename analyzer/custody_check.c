@@ -205,7 +205,7 @@ static void say(struct para *t, const char *fmt, ...)
 
 static void say_who_has_it(struct para *t, const struct custody *c)
 {
-	char when[FRZ_CLAIMED_MAX];
+	char when[FRZ_TIME_MAX];
 
 	if (!c->custodian)
 		return;

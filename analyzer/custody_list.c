@@ -89,7 +89,7 @@ static void print_entry(const struct listing *l, size_t i, FILE *f)
 	const struct custody_entry *e = &l->c.e[i];
 	const struct frz_statement *s = &e->statement;
 	const char *transfer = transfer_name(l, i);
-	char hex[FRZ_HEX_LEN], when[FRZ_CLAIMED_MAX];
+	char hex[FRZ_HEX_LEN], when[FRZ_TIME_MAX];
 
 	frz_claimed_time(s->claimed_time, when);
 	if (!e->understood) {
@@ -147,7 +147,7 @@ static void json_entry(const struct listing *l, size_t i, FILE *f)
 	const struct verify_custody_entry *at = &l->r.custody[i];
 	const struct custody_entry *e = &l->c.e[i];
 	const struct frz_statement *s = &e->statement;
-	char when[FRZ_CLAIMED_MAX];
+	char when[FRZ_TIME_MAX];
 
 	frz_claimed_time(s->claimed_time, when);
 	fprintf(f, "%s\n    { \"entry\": %zu, \"block\": %ju, \"offset\": %ju", i ? "," : "", i + 1,

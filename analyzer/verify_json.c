@@ -33,7 +33,7 @@ static void put_hex(FILE *out, const char *key, const uint8_t *p, size_t n)
 
 static void put_time(FILE *out, const char *key, uint64_t real_ns)
 {
-	char t[VERIFY_TIME_MAX];
+	char t[FRZ_TIME_MAX];
 
 	verify_time(real_ns, t);
 	put_text(out, key, t);

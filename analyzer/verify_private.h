@@ -4,6 +4,7 @@
 #ifndef FANALYZE_VERIFY_PRIVATE_H
 #define FANALYZE_VERIFY_PRIVATE_H
 
+#include "describe.h"
 #include "sha256.h"
 #include "tailmark.h"
 #include "verify.h"
@@ -75,7 +76,6 @@ void verify_put_item(FILE *out, const char *text);
 /* Shared by both: "intact", "not sealed", "truncated", "damaged", ... */
 const char *verify_verdict(const struct verify_result *r);
 /* ISO 8601, UTC, nanoseconds. */
-#define VERIFY_TIME_MAX 40
-void verify_time(uint64_t real_ns, char out[VERIFY_TIME_MAX]);
+void verify_time(uint64_t real_ns, char out[FRZ_TIME_MAX]);
 
 #endif

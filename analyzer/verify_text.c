@@ -1,11 +1,8 @@
 /*
  * verify_text.c - what --verify found, in plain words.
  */
-#include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-#include "describe.h"
 #include "sha256.h"
 #include "verify_private.h"
 
@@ -27,18 +24,9 @@ const char *verify_verdict(const struct verify_result *r)
 	return r->end == FRZ_E_UNSEALED ? "not sealed" : "intact";
 }
 
-void verify_time(uint64_t real_ns, char out[VERIFY_TIME_MAX])
+void verify_time(uint64_t real_ns, char out[FRZ_TIME_MAX])
 {
-	time_t t = (time_t)(real_ns / 1000000000u);
-	struct tm tm;
-	size_t n;
-
-	if (!gmtime_r(&t, &tm)) {
-		snprintf(out, VERIFY_TIME_MAX, "%ju ns", (uintmax_t)real_ns);
-		return;
-	}
-	n = strftime(out, VERIFY_TIME_MAX, "%Y-%m-%dT%H:%M:%S", &tm);
-	snprintf(out + n, VERIFY_TIME_MAX - n, ".%09uZ", (unsigned)(real_ns % 1000000000u));
+	frz_time_text((int64_t)(real_ns / 1000000000u), (uint32_t)(real_ns % 1000000000u), out);
 }
 
 /* A text of the case, made harmless; at most a few hundred characters of it. */
@@ -78,7 +66,7 @@ static const char *grouped(uint64_t v, char out[32])
 static void print_facts(const struct verify_options *o, const struct verify_result *r, FILE *out)
 {
 	const struct frz_case_head *h = &r->head;
-	char hex[FRZ_HEX_LEN], a[VERIFY_TIME_MAX], b[VERIFY_TIME_MAX], n1[32], n2[32];
+	char hex[FRZ_HEX_LEN], a[FRZ_TIME_MAX], b[FRZ_TIME_MAX], n1[32], n2[32];
 
 	if (!h->blocks)
 		return;
@@ -140,7 +128,7 @@ static void print_damage(const struct verify_result *r, FILE *out)
 
 static void print_good_part(const struct verify_result *r, FILE *out)
 {
-	char t[VERIFY_TIME_MAX], n[32];
+	char t[FRZ_TIME_MAX], n[32];
 
 	if (!r->good_blocks) {
 		fputs("- Nothing in the file can be relied on.\n", out);
@@ -279,7 +267,7 @@ static void print_tail(const struct verify_result *r, FILE *out)
 		[FRZ_WRITER_AT_WORK] = "a recorder is at work",
 	};
 	const struct tail_state *t = &r->tail.is;
-	char n[32], last[32], time[VERIFY_TIME_MAX];
+	char n[32], last[32], time[FRZ_TIME_MAX];
 
 	fprintf(out, "- It is not finished: %s.\n", who[t->writer]);
 	if (!t->present) {
@@ -323,7 +311,7 @@ static void one_line(const char *text, char *out, size_t cap)
 
 static void print_origin(const struct verify_origin *o, FILE *out)
 {
-	char id[33], head[FRZ_HEX_LEN], rules[FRZ_HEX_LEN], when[VERIFY_TIME_MAX], n[32];
+	char id[33], head[FRZ_HEX_LEN], rules[FRZ_HEX_LEN], when[FRZ_TIME_MAX], n[32];
 	char filter[1200], left_out[600], line[3000];
 
 	if (!o->is_extract)

@@ -53,5 +53,10 @@ const char *frz_file_kind(const struct frz_file *f, struct frz_str path);
  * characters that hide or reorder others (C1, zero-width, bidirectional marks) as
  * \xNN (\n, \t, \\ short); returns the length that a large enough out would hold. */
 size_t frz_escape(const uint8_t *p, size_t n, char *out, size_t cap);
+/* UTC: "2024-05-06T07:08:09.123456789Z", without the fraction for FRZ_WHOLE_SECOND. A year that has
+ * not four digits is told as "@" and the seconds since 1970. */
+#define FRZ_TIME_MAX	 40
+#define FRZ_WHOLE_SECOND UINT32_MAX
+void frz_time_text(int64_t sec, uint32_t nsec, char out[FRZ_TIME_MAX]);
 
 #endif

@@ -89,13 +89,11 @@ bool frz_signature_ok(const void *p, size_t n)
 
 static bool time_ok(int64_t t) { return t >= 0 && t <= 253402300799; /* end of 9999 */ }
 
-void frz_claimed_time(int64_t t, char out[FRZ_CLAIMED_MAX])
+void frz_claimed_time(int64_t t, char out[FRZ_TIME_MAX])
 {
-	time_t when = (time_t)t;
-	struct tm tm;
-
-	if (!time_ok(t) || !gmtime_r(&when, &tm) ||
-	    !strftime(out, FRZ_CLAIMED_MAX, "%Y-%m-%dT%H:%M:%SZ", &tm))
+	if (time_ok(t))
+		frz_time_text(t, FRZ_WHOLE_SECOND, out);
+	else
 		strcpy(out, "?");
 }
 
@@ -155,7 +153,7 @@ static bool can_be(const struct frz_statement *s)
 size_t frz_statement_format(const struct frz_statement *s, char *out, size_t cap)
 {
 	struct text t = { .p = out, .cap = cap };
-	char when[FRZ_CLAIMED_MAX];
+	char when[FRZ_TIME_MAX];
 
 	if (!can_be(s))
 		return 0;

@@ -30,6 +30,7 @@
 #include <stdbool.h>
 
 #include "bytes.h"
+#include "describe.h"
 #include "frz.h"
 
 /* What signatures are made for, so that one made for something else is none of ours. */
@@ -85,8 +86,7 @@ const char *frz_custody_kind_name(enum frz_custody_kind kind);  /* "release" */
 const char *frz_remark_name(enum frz_remark remark);            /* "purpose" */
 
 /* "2026-11-23T06:30:00Z" */
-#define FRZ_CLAIMED_MAX 24
-void frz_claimed_time(int64_t t, char out[FRZ_CLAIMED_MAX]);
+void frz_claimed_time(int64_t t, char out[FRZ_TIME_MAX]);
 
 /* The whole CUSTODY block into b; FRZ_OK or FRZ_E_SPACE. */
 enum frz_err frz_custody_block(struct frz_buf *b, uint64_t index, uint64_t offset,

@@ -1,10 +1,13 @@
 /*
  * text.c - text of what a target controls or the kernel names: bytes made safe for a
- * terminal, socket addresses, kinds of file (contracts in describe.h).
+ * terminal, socket addresses, kinds of file, times (contracts in describe.h).
  */
 #include "describe.h"
 
 #include <arpa/inet.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <time.h>
 
 #include "bytes.h"
 #include "flags.h"
@@ -268,4 +271,27 @@ const char *frz_file_kind(const struct frz_file *f, struct frz_str path)
 	if (f && (f->mask & FRZ_F_MODE) && types[f->mode >> 12 & 15])
 		return types[f->mode >> 12 & 15];
 	return "unknown";
+}
+
+/* ---- times ---- */
+
+#define YEAR_1000  (-30610224000)
+#define YEAR_10000 253402300800
+
+void frz_time_text(int64_t sec, uint32_t nsec, char out[FRZ_TIME_MAX])
+{
+	time_t t = (time_t)sec;
+	struct tm tm;
+	size_t n;
+
+	if (sec < YEAR_1000 || sec >= YEAR_10000) {
+		snprintf(out, FRZ_TIME_MAX, "@%" PRId64, sec);
+		return;
+	}
+	gmtime_r(&t, &tm);
+	n = strftime(out, FRZ_TIME_MAX, "%Y-%m-%dT%H:%M:%S", &tm);
+	if (nsec == FRZ_WHOLE_SECOND)
+		snprintf(out + n, FRZ_TIME_MAX - n, "Z");
+	else
+		snprintf(out + n, FRZ_TIME_MAX - n, ".%09" PRIu32 "Z", nsec);
 }

@@ -17,6 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "describe.h"
 #include "sha256.h"
 
 #define LINE_MAX_BYTES 320
@@ -95,18 +96,6 @@ struct checkpoint *checkpoint_open(const char *where, char *err, size_t cap)
 	return c;
 }
 
-static void iso_time(char out[40])
-{
-	struct timespec t;
-	struct tm tm;
-	size_t n;
-
-	clock_gettime(CLOCK_REALTIME, &t);
-	gmtime_r(&t.tv_sec, &tm);
-	n = strftime(out, 40, "%Y-%m-%dT%H:%M:%S", &tm);
-	snprintf(out + n, 40 - n, ".%09ldZ", t.tv_nsec);
-}
-
 /* A pipe or terminal whose reader does not read must not hold the writer up. */
 static bool can_take(int fd)
 {
@@ -140,12 +129,14 @@ static int send_line(struct checkpoint *c, const char *line, size_t n, const cha
 
 static void tell(struct checkpoint *c)
 {
-	char line[LINE_MAX_BYTES], id[33], head[FRZ_HEX_LEN], when[40];
+	char line[LINE_MAX_BYTES], id[33], head[FRZ_HEX_LEN], when[FRZ_TIME_MAX];
+	struct timespec now;
 	int n;
 
 	frz_hex(c->case_id, sizeof c->case_id, id);
 	frz_hex(c->link, FRZ_HASH_LEN, head);
-	iso_time(when);
+	clock_gettime(CLOCK_REALTIME, &now);
+	frz_time_text(now.tv_sec, (uint32_t)now.tv_nsec, when);
 	n = snprintf(line, sizeof line,
 		     "frz-checkpoint case=%s blocks=%" PRIu64 " events=%" PRIu64
 		     " head=%s time=%s\n",

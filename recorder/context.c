@@ -7,15 +7,13 @@
  */
 #include "procinfo.h"
 
-#include <errno.h>
 #include <fnmatch.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-#include "record.h"
+#include "describe.h"
 #include "shown.h"
 
 #define TEXT_MAX    (64u << 10) /* cmdline, cgroup, groups */
@@ -353,11 +351,9 @@ static void cmdline_text(pid_t pid, char *out, size_t cap)
 
 void procinfo_banner(pid_t pid, char *out, size_t cap)
 {
-	char user[200], cwd[4200], where[512] = "", when[64], args[1024];
+	char user[200], cwd[4200], where[512] = "", when[FRZ_TIME_MAX], args[1024];
 	struct proc_status status;
 	struct proc_stat st;
-	struct tm tm;
-	time_t start;
 
 	if (!proc_stat(pid, &st) || !proc_status(pid, &status)) {
 		snprintf(out, cap, "pid %d, gone", (int)pid);
@@ -368,9 +364,8 @@ void procinfo_banner(pid_t pid, char *out, size_t cap)
 		memcpy(where, ", cwd ", 6);
 		shown(cwd, where + 6, sizeof(where) - 6);
 	}
-	start = (time_t)(proc_start_real_ns(st.start_ticks) / 1000000000u);
-	gmtime_r(&start, &tm);
-	strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", &tm);
+	frz_time_text((int64_t)(proc_start_real_ns(st.start_ticks) / 1000000000u), FRZ_WHOLE_SECOND,
+		      when);
 	cmdline_text(pid, args, sizeof(args));
 	snprintf(out, cap, "pid %d %s, %s%s, started %s%s%s", (int)pid, SHOWN(st.comm), user, where,
 		 when, *args ? ": " : "", args);

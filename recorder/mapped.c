@@ -9,9 +9,9 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "describe.h"
 #include "fdtable.h"
 
 #define FOLLOWED_MAX 256u       /* of one process */
@@ -101,21 +101,10 @@ static void note_writable(struct capture *c, struct tracee *t, struct mapping *m
 	capture_coverage(c, t->proc->pid, t->tid, "writable shared mapping", 1, detail);
 }
 
-static void put_time(char *to, size_t cap, const struct statx_timestamp *at)
-{
-	time_t sec = (time_t)at->tv_sec;
-	struct tm tm;
-	size_t n;
-
-	gmtime_r(&sec, &tm);
-	n = strftime(to, cap, "%Y-%m-%dT%H:%M:%S", &tm);
-	snprintf(to + n, cap - n, ".%09uZ", at->tv_nsec);
-}
-
 /* The mapping is over: what became of the file meanwhile. */
 static void conclude(struct capture *c, const struct process *p, const struct mapping *m, const char *how)
 {
-	char detail[4700], from[48], to[48];
+	char detail[4700], from[FRZ_TIME_MAX], to[FRZ_TIME_MAX];
 	struct state is;
 	bool known = m->looked && look(m->file->fd, &is);
 	const char *what = "mapped file not seen to change";
@@ -126,8 +115,8 @@ static void conclude(struct capture *c, const struct process *p, const struct ma
 		what = "mapped file not looked at again";
 	} else if (is.size != m->was.size || !same_time(&is.mtime, &m->was.mtime) || !same_time(&is.ctime, &m->was.ctime)) {
 		what = "mapped file changed";
-		put_time(from, sizeof(from), &m->was.mtime);
-		put_time(to, sizeof(to), &is.mtime);
+		frz_time_text(m->was.mtime.tv_sec, m->was.mtime.tv_nsec, from);
+		frz_time_text(is.mtime.tv_sec, is.mtime.tv_nsec, to);
 		n = snprintf(detail + at, sizeof(detail) - at, ": size %" PRIu64 " to %" PRIu64 ", mtime %s to %s",
 		             m->was.size, is.size, from, to);
 		at += n > 0 ? (size_t)n : 0;

@@ -104,14 +104,12 @@ static void print_socket(const struct frz_sock *k)
 static void print_file(struct verbose *v, const struct frz_file *f)
 {
 	const uint32_t need = FRZ_F_MODE | FRZ_F_OWNER | FRZ_F_SIZE | FRZ_F_MTIME;
-	time_t sec = (time_t)f->mtime.sec;
-	struct tm tm;
-	char when[32];
+	char when[FRZ_TIME_MAX];
 	struct frz_str path = frz_dec_string(v->dec, f->path);
 
-	if ((f->mask & need) != need || !path.len || path.p[0] != '/' || !gmtime_r(&sec, &tm))
+	if ((f->mask & need) != need || !path.len || path.p[0] != '/')
 		return; /* pipes, eventfds and the like have nothing to tell */
-	strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", &tm);
+	frz_time_text(f->mtime.sec, FRZ_WHOLE_SECOND, when);
 	fprintf(stderr, " {%s %04o ", frz_file_kind(f, path), f->mode & 07777);
 	print_name(v, f->owner_name, f->uid);
 	fputc(':', stderr);
