@@ -75,14 +75,17 @@ void frz_detail_passed(const struct frz_decoder *d, const struct frz_call *c, un
 
 void frz_detail_addr(const struct frz_call *c, unsigned slot, struct frz_text *t)
 {
+	struct frz_cur atts = c->atts;
 	struct frz_attachment a;
 	char tmp[1100];
 
-	if (!frz_att_find(c, FRZ_A_ADDR, slot, &a))
-		return;
-	frz_sockaddr_text(a.value.p, frz_cur_left(&a.value), tmp, sizeof(tmp));
-	frz_detail_gap(t);
-	frz_text_str(t, tmp);
+	while (frz_att_next(&atts, &a)) {
+		if (a.kind != FRZ_A_ADDR || a.slot != slot)
+			continue;
+		frz_sockaddr_text(a.value.p, frz_cur_left(&a.value), tmp, sizeof(tmp));
+		frz_detail_gap(t);
+		frz_text_str(t, tmp);
+	}
 }
 
 void frz_detail_fdnums(const struct frz_decoder *d, const struct frz_call *c, unsigned slot,

@@ -128,8 +128,9 @@ bool frz_returns_fd(const struct frz_sysent *e, const int64_t arg[6])
 	const char *name;
 	size_t n;
 
-	if (e->ret == FRZ_RET_FD)
-		return true;
+	if (e->ret == FRZ_RET_FD) /* landlock_create_ruleset with flags: a version */
+		return !(e->nargs > 2 && e->arg[2].kind == FRZ_ARG_FLAGS &&
+			 e->arg[2].param == FRZ_SET_LANDLOCK_CREATE && arg[2]);
 	if (e->effect == FRZ_FX_FCNTL)
 		return arg[1] == CMD_DUPFD || arg[1] == CMD_DUPFD_CLOEXEC;
 	if (e->nargs && e->arg[0].param == FRZ_SET_SECCOMP)

@@ -21,6 +21,7 @@
 #define LIST_BYTES    (48u << 10)
 #define CONTROL_KEEP  (64u << 10)
 #define IOV_KEEP      1024u
+#define MMSG_ADDRS    32u               /* different addresses of one call */
 #define PASSED_KEEP   1024u             /* fds passed by one call; one message holds 253 at most */
 
 void args_from_registers(struct pending *p, const uint64_t reg[6])
@@ -419,13 +420,50 @@ static void take_msg(struct capture *c, struct tracee *t, unsigned slot, uint64_
 		take_iov(c, t, slot, m.iov, m.iov_count, out ? (uint64_t)ret : UINT64_MAX);
 }
 
+static bool same_addr(const struct tracee *t, const struct item *a, const struct item *b)
+{
+	return a->len == b->len && a->true_len == b->true_len && !memcmp(t->bytes + a->off, t->bytes + b->off, a->len);
+}
+
+/* The address of message i of several. What is like the one before is not kept again; `last` is that
+ * one's item, 0 none, from one on. */
+static void take_next_addr(struct tracee *t, unsigned slot, struct msg_room *m, bool out, unsigned *kept, uint32_t *last)
+{
+	uint32_t before = t->nitems, bytes = t->nbytes;
+	uint64_t true_len = 0;
+
+	if (!m->name || !m->name_len)
+		return;
+	if (*kept == MMSG_ADDRS) {
+		item_cut(t, slot, 0);
+		++*kept;
+	}
+	if (*kept > MMSG_ADDRS)
+		return;
+	if (out && t->call.out.known && m->name_len > t->call.out.name_len) {
+		true_len = m->name_len;         /* the others are taken to have the first one's room */
+		m->name_len = t->call.out.name_len;
+	}
+	take_addr(t, slot, m->name, m->name_len, true_len);
+	if (t->nitems != before + 1 || t->items[before].kind != FRZ_A_ADDR)
+		return;
+	if (*last && same_addr(t, &t->items[*last - 1], &t->items[before])) {
+		t->nitems = before;
+		t->nbytes = bytes;
+		return;
+	}
+	*last = before + 1;
+	++*kept;
+}
+
 /* mmsghdr[]: `done` messages went through; their msg_len add up to the bytes moved. */
 static void take_mmsg(struct capture *c, struct tracee *t, unsigned slot, uint64_t addr, int64_t done, bool out, uint64_t now_ns)
 {
 	size_t size = msg_size(t), step = size + word_size(t);
 	uint8_t lengths[MMSG_KEEP * 8], raw[4];
-	uint64_t true_len = 0;
-	unsigned n = 0;
+	uint64_t true_len;
+	unsigned n = 0, addrs = 0;
+	uint32_t last = 0;
 
 	for (int64_t i = 0; i < done && n < MMSG_KEEP; i++) {
 		uint64_t at = addr + (uint64_t)i * step;
@@ -436,11 +474,12 @@ static void take_mmsg(struct capture *c, struct tracee *t, unsigned slot, uint64
 			break;
 		}
 		frz_put64(lengths + 8 * n++, frz_get32(raw));
-		if (i == 0) {
-			if (out)
-				confine(&t->call.out, &m, &true_len);
-			take_addr(t, slot, m.name, m.name_len, true_len);
+		if (i == 0 && out) {
+			confine(&t->call.out, &m, &true_len);
+			if (true_len)
+				m.name_len = (uint32_t)true_len;
 		}
+		take_next_addr(t, slot, &m, out, &addrs, &last);
 		take_control(c, t, slot, &m, out, now_ns);
 	}
 	item_bytes(t, FRZ_A_NUMS, slot, lengths, n * 8u);

@@ -162,4 +162,46 @@ p.stdin.flush()
 p.wait(30)
 f.communicate(timeout=30)
 check("before", case)
+
+# many datagrams by one call: each address that its messages went to or came from
+MANY = r"""
+import ctypes, json, socket
+libc = ctypes.CDLL(None, use_errno=True)
+class Iov(ctypes.Structure): _fields_ = [("base", ctypes.c_char_p), ("len", ctypes.c_size_t)]
+class Msg(ctypes.Structure):
+    _fields_ = [("name", ctypes.c_char_p), ("namelen", ctypes.c_uint32), ("iov", ctypes.POINTER(Iov)), ("iovlen", ctypes.c_size_t),
+                ("control", ctypes.c_void_p), ("controllen", ctypes.c_size_t), ("flags", ctypes.c_int)]
+class Many(ctypes.Structure): _fields_ = [("m", Msg), ("len", ctypes.c_uint32)]
+def udp():
+    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(("127.0.0.1", 0)); return s
+def packed(port): return socket.AF_INET.to_bytes(2, "little") + port.to_bytes(2, "big") + bytes([127, 0, 0, 1]) + bytes(8)
+def many(n, names, room):
+    a = (Many * n)(); keep = []
+    for i in range(n):
+        b = ctypes.create_string_buffer(names[i], room); v = Iov(b"x" * 10, 10); keep += [b, v]
+        a[i].m = Msg(ctypes.cast(b, ctypes.c_char_p), room, ctypes.pointer(v), 1, None, 0, 0)
+    return a, keep
+to = [udp() for _ in range(3)]; me = udp()
+port = lambda s: s.getsockname()[1]
+order = [0, 0, 1, 2, 1]
+a, keep = many(5, [packed(port(to[i])) for i in order], 16)
+assert libc.sendmmsg(me.fileno(), a, 5, 0) == 5
+for s in (to[0], to[2], to[2], to[1]): s.sendto(b"hello", me.getsockname())
+b, keep = many(4, [b""] * 4, 16)
+assert libc.recvmmsg(me.fileno(), b, 4, 0, None) == 4
+c, keep = many(70, [packed(port(to[i % 2])) for i in range(70)], 16)
+assert libc.sendmmsg(me.fileno(), c, 70, 0) == 70
+print(json.dumps([port(s) for s in to]))
+"""
+with open(tmp + "/many.py", "w") as f:
+    f.write(MANY)
+case = tmp + "/many.frz"
+r = frec("-q", "-o", case, "--", sys.executable, tmp + "/many.py")
+is_(r.returncode, 0, "many: the target ended well") or diag(r.stderr)
+is_sealed(case, "many: verifies")
+a, b, c = ("127.0.0.1:%d" % p for p in json.loads(r.stdout))
+sent, received, more = (r["detail"].split() for r in rows(case, "SELECT detail FROM timeline WHERE syscall LIKE '%mmsg' ORDER BY seq"))
+is_(sent, [a, b, c, b, "vlen=5"], "many: whom sendmmsg's messages went to, without repetition")
+is_(received, [a, c, b, "vlen=4"], "many: whom recvmmsg's came from")
+is_((more[:32], more[32:]), ([a, b] * 16, ["vlen=70", "cut:", "msgvec"]), "many: beyond 32 changes of address the row is marked as cut")
 done()

@@ -162,6 +162,11 @@ static void kinds(void)
 	e = frz_sysent(FRZ_ABI_X86_64, 317);
 	arg[1] = 8;
 	ok(frz_returns_fd(e, arg), "seccomp with NEW_LISTENER returns an fd");
+	e = frz_sysent(FRZ_ABI_X86_64, 444);
+	arg[2] = 0;
+	ok(frz_returns_fd(e, arg), "landlock_create_ruleset returns an fd");
+	arg[2] = 1;
+	ok(!frz_returns_fd(e, arg), "asked for the version it does not");
 }
 
 static void in_memory(void)
