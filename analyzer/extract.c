@@ -106,7 +106,7 @@ static bool take_segment(struct job *j, struct frz_case *c, const struct frz_cas
 
 	if (err != FRZ_OK)
 		return err == FRZ_E_NOMEM ? fail_at(j, &fault) : damaged(j, &fault);
-	err = frz_decoder_begin(j->d, raw, it->segment.raw_len, it->segment.first_event, it->segment.first.mono_ns);
+	err = frz_decoder_begin(j->d, raw, &it->segment);
 	if (err != FRZ_OK) {
 		free(raw);
 		frz_fault_set(&fault, err, it->block.index, it->segment.frame_offset,

@@ -258,7 +258,7 @@ static enum frz_err segment(struct import *im, const struct frz_case_item *it,
 
 	if (err != FRZ_OK)
 		return err;
-	err = frz_decoder_begin(im->dec, raw, s->raw_len, s->first_event, s->first.mono_ns);
+	err = frz_decoder_begin(im->dec, raw, s);
 	unmark(im, s->number + 1, &was);
 	tail_hash_begin(&h);
 	if (err == FRZ_OK && !begin_segment(im, s->first_event, s->first, was.records))

@@ -4,6 +4,7 @@
  */
 #include <stdlib.h>
 
+#include "casefile.h"
 #include "columns.h"
 #include "decoder.h"
 
@@ -82,10 +83,10 @@ static enum frz_err join(struct frz_decoder *d, struct frz_cur *c, size_t record
 	return FRZ_OK;
 }
 
-enum frz_err frz_decoder_begin(struct frz_decoder *d, const void *raw, size_t raw_len,
-			       uint64_t first_event, uint64_t first_mono)
+enum frz_err frz_decoder_begin(struct frz_decoder *d, const void *raw,
+			       const struct frz_case_segment *s)
 {
-	struct frz_cur c = frz_cur_of(raw, raw_len);
+	struct frz_cur c = frz_cur_of(raw, s->raw_len);
 	uint64_t n = frz_take_varint(&c), records = frz_take_varint(&c);
 	uint64_t g = frz_take_varint(&c), dd = frz_take_varint(&c), len[FRZ_COLUMNS];
 	enum frz_err err;
@@ -93,7 +94,7 @@ enum frz_err frz_decoder_begin(struct frz_decoder *d, const void *raw, size_t ra
 	frz_decoder_begin_loose(d);
 	for (unsigned i = 0; i < FRZ_COLUMNS; i++)
 		len[i] = frz_take_varint(&c);
-	if (c.bad || n > raw_len || records > raw_len)
+	if (c.bad || n > s->raw_len || records > s->raw_len)
 		return FRZ_E_CORRUPT;
 	err = join(d, &c, (size_t)records, len);
 	if (err == FRZ_OK) {
@@ -110,8 +111,10 @@ enum frz_err frz_decoder_begin(struct frz_decoder *d, const void *raw, size_t ra
 		return err;
 	}
 	d->timed = (size_t)n;
-	d->seq = first_event;
-	d->mono = first_mono;
+	d->seq = s->first_event;
+	d->end_seq = s->first_event + s->events;
+	d->mono = s->first.mono_ns;
+	d->last_mono = s->last.mono_ns;
 	return FRZ_OK;
 }
 
@@ -152,6 +155,8 @@ static enum frz_err take_step(struct frz_decoder *d, struct frz_record *out)
 	}
 	if (dur > d->mono)
 		return frz_decoder_corrupt(d, "a call that began before the clock did");
+	if (d->mono > d->last_mono)
+		return frz_decoder_corrupt(d, "a time after the end that its block says");
 	out->mono_ns = d->mono;
 	out->dur_ns = dur;
 	return FRZ_OK;
@@ -162,15 +167,21 @@ enum frz_err frz_decoder_next(struct frz_decoder *d, struct frz_record *out, con
 	enum frz_err err;
 
 	if (frz_cur_left(&d->r) == 0) {
-		if (d->timed_done == d->timed && frz_used_up(&d->g) && frz_used_up(&d->d))
+		if (d->timed_done != d->timed || !frz_used_up(&d->g) || !frz_used_up(&d->d))
+			*why = "times are left over";
+		else if (d->seq != d->end_seq)
+			*why = "fewer events than its block says";
+		else
 			return FRZ_END;
-		*why = "times are left over";
 		return FRZ_E_CORRUPT;
 	}
 	err = frame_of(d, &d->r, out);
-	if (err == FRZ_OK && FRZ_REC_TIMED((unsigned)out->type)) {
+	if (err == FRZ_OK && FRZ_REC_TIMED((unsigned)out->type))
 		err = take_step(d, out);
-		if (FRZ_REC_EVENT((unsigned)out->type))
+	if (err == FRZ_OK && FRZ_REC_EVENT((unsigned)out->type)) {
+		if (d->seq == d->end_seq)
+			err = frz_decoder_corrupt(d, "more events than its block says");
+		else
 			out->seq = d->seq++;
 	}
 	if (err == FRZ_OK)

@@ -264,26 +264,27 @@ struct frz_record {
  * and ways that are not known pass. Memory grows with what is declared, never with a
  * number that is claimed. */
 struct frz_decoder;
+struct frz_case_segment; /* casefile.h */
 
 struct frz_decoder *frz_decoder_new(void);              /* NULL: no memory */
 void frz_decoder_free(struct frz_decoder *d);
 
-/* Starts a segment. raw stays the caller's and must outlive the decoding. first_event,
- * first_mono: from its SEGMENT block. Forgets all earlier declarations, and what earlier
- * records pointed to is gone. FRZ_OK, FRZ_E_NOMEM, or FRZ_E_CORRUPT when planes and columns
- * do not fit raw_len and each other. */
-enum frz_err frz_decoder_begin(struct frz_decoder *d, const void *raw, size_t raw_len,
-                               uint64_t first_event, uint64_t first_mono);
+/* Starts a segment. raw stays the caller's and must outlive the decoding. s: what its SEGMENT
+ * block says; the records must agree with raw_len, events, and the times. Forgets all earlier
+ * declarations, and what earlier records pointed to is gone. FRZ_OK, FRZ_E_NOMEM, or
+ * FRZ_E_CORRUPT when planes and columns do not fit raw_len and each other. */
+enum frz_err frz_decoder_begin(struct frz_decoder *d, const void *raw,
+                               const struct frz_case_segment *s);
 /* The same state fed with loose records instead of a whole segment (frec -v, the tail):
  * begin_loose forgets declarations; feed decodes the one record at the head of `rec`. */
 void frz_decoder_begin_loose(struct frz_decoder *d);
 enum frz_err frz_decoder_feed(struct frz_decoder *d, struct frz_cur *rec, uint64_t seq,
                               uint64_t mono_ns, uint64_t dur_ns, struct frz_record *out);
-/* Next record: FRZ_OK, FRZ_END (all planes used up exactly), or an error with *why set
- * to one line. Declarations are applied before they are returned, an UNBIND after
- * the record it names was looked up (u.bind.instance is 0 when nothing was bound). The
- * bodies of all known types have been checked, so that reading them in their stated
- * shape cannot fail. */
+/* Next record: FRZ_OK, FRZ_END (all planes used up exactly, all events that the block says
+ * were there), or an error with *why set to one line. Declarations are applied before they
+ * are returned, an UNBIND after the record it names was looked up (u.bind.instance is 0 when
+ * nothing was bound). The bodies of all known types have been checked, so that reading them
+ * in their stated shape cannot fail. */
 enum frz_err frz_decoder_next(struct frz_decoder *d, struct frz_record *out, const char **why);
 
 /* Look-ups; pointers are valid until the next begin. NULL or an empty string: not declared. */

@@ -99,7 +99,12 @@ def forged(name, change, code=1, say=r"block \d+ at offset \d+: "):
     c = forge.Case(read("recovered.frz"))
     change(c)
     r = fanalyze(write("forged.frz", c.build()), "--verify")
+    d = fresh(name)
+    i = fanalyze("forged.frz", "--info", "--db", d + "/db")
+    x = fanalyze("forged.frz", "--extract", d + "/part.frz")
     ok(r.returncode == code and re.search(say, re.sub(r"\s+", " ", r.stdout)), f"{name}: {code}", r.returncode, r.stdout)
+    ok((i.returncode, x.returncode) == (code, code), "  and it is neither imported nor extracted from as if it were good",
+       i.returncode, i.stdout, i.stderr, x.returncode, x.stderr)
 
 
 def insert(i, kind):
@@ -111,6 +116,19 @@ def insert(i, kind):
 def index(extra):
     def change(c):
         c.extra_index = extra
+    return change
+
+
+def told(key, by, i=0):
+    """Another number in a SEGMENT, and in all that follow from it."""
+    def change(c):
+        c.segments()[i].set(key, c.segments()[i].number(key) + by)
+        if key == forge.EVENTS:
+            for b in c.segments()[i + 1:]:
+                b.set(52, b.number(52) + by)
+            for b in c.blocks[c.blocks.index(c.segments()[i]):]:
+                if b.kind in (forge.TICK, forge.RECOVERY, forge.SEAL):
+                    b.set(forge.EVENTS, b.number(forge.EVENTS) + by)
     return change
 
 
@@ -143,6 +161,9 @@ forged("a second SEAL", insert(-1, forge.SEAL), say="a block other than CUSTODY 
 forged("a SEGMENT behind the SEAL", insert(-1, forge.SEGMENT), say="behind the SEAL")
 forged("a hidden index entry", index(forge.varint(9) + forge.varint(1)), say="SEAL: its index")
 forged("an index that ends early", index(None), say="SEAL: its index")
+forged("an event more in the block than in its frame", told(forge.EVENTS, 1), say="fewer events than its block says")
+forged("an event less", told(forge.EVENTS, -1), say="more events than its block says")
+forged("a segment closed before it ended", told(57, -10**9), say="a time after the end|ends before it begins")
 forged("a segment doubled", lambda c: c.blocks.insert(2, c.segments()[0]), say="first event")
 forged("a block other than GENESIS first", take(0))
 forged("the RECOVERY before what it counts", exchange, say="RECOVERY|events")

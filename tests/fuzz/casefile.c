@@ -15,8 +15,7 @@ static void decode(struct frz_decoder *d, const struct frz_case_item *it, const 
 {
 	struct frz_record rec;
 	const char *why = NULL;
-	enum frz_err err = frz_decoder_begin(d, raw, it->segment.raw_len, it->segment.first_event,
-					     it->segment.first.mono_ns);
+	enum frz_err err = frz_decoder_begin(d, raw, &it->segment);
 
 	while (err == FRZ_OK)
 		err = frz_decoder_next(d, &rec, &why);

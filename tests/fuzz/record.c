@@ -4,6 +4,7 @@
  */
 #include <stdlib.h>
 
+#include "casefile.h"
 #include "record.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -90,26 +91,46 @@ static void use(const struct frz_decoder *d, const struct frz_record *r)
 		abort();
 }
 
+/* A segment of so many events. How it ends, and how many there were. */
+static enum frz_err segment(struct frz_decoder *d, const uint8_t *data, size_t size, uint64_t events, uint64_t *seen)
+{
+	const struct frz_case_segment seg = {
+		.raw_len = size, .first_event = 1, .events = events, .first.mono_ns = 1000, .last.mono_ns = UINT64_MAX
+	};
+	enum frz_err err = frz_decoder_begin(d, data, &seg);
+	const char *why = NULL;
+	struct frz_record rec;
+
+	*seen = 0;
+	while (err == FRZ_OK) {
+		err = frz_decoder_next(d, &rec, &why);
+		if (err == FRZ_OK) {
+			use(d, &rec);
+			*seen += rec.seq != 0;
+		} else if (err < 0 && (!why || !*why)) {
+			abort();
+		}
+	}
+	return err;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct frz_decoder *d;
 	struct frz_cur c = frz_cur_of(data, size);
 	struct frz_record rec;
-	const char *why = NULL;
-	enum frz_err err;
+	uint64_t events, seen;
 
 	if (!d)
 		d = frz_decoder_new();
 	if (!d)
 		return 0;
-	err = frz_decoder_begin(d, data, size, 1, 1000);
-	while (err == FRZ_OK) {
-		err = frz_decoder_next(d, &rec, &why);
-		if (err == FRZ_OK)
-			use(d, &rec);
-		else if (err < 0 && (!why || !*why))
-			abort();
-	}
+	/* more than there can be; then as many as there were, and that many at most must come */
+	if (segment(d, data, size, size + 1, &events) == FRZ_END)
+		abort();
+	segment(d, data, size, events, &seen);
+	if (seen != events || (events && segment(d, data, size, events - 1, &seen) == FRZ_END))
+		abort();
 	frz_decoder_begin_loose(d);
 	while (frz_cur_left(&c) && frz_decoder_feed(d, &c, 5, 2000, 100, &rec) == FRZ_OK)
 		use(d, &rec);

@@ -487,7 +487,7 @@ static enum frz_err dump_segment(struct frz_case *c, struct frz_decoder *d,
 
 	if (err != FRZ_OK)
 		return err;
-	err = frz_decoder_begin(d, raw, g->raw_len, g->first_event, g->first.mono_ns);
+	err = frz_decoder_begin(d, raw, g);
 	while (err == FRZ_OK) {
 		err = frz_decoder_next(d, &rec, &why);
 		if (err == FRZ_OK)

@@ -95,8 +95,7 @@ static enum frz_err verdict(const uint8_t *p, size_t n, unsigned flags, struct f
 		next = it.segment.first_event + it.segment.events;
 		seg = frz_case_raw(c, &raw, fault);
 		if (seg == FRZ_OK)
-			seg = frz_decoder_begin(decoder, raw, it.segment.raw_len,
-						it.segment.first_event, it.segment.first.mono_ns);
+			seg = frz_decoder_begin(decoder, raw, &it.segment);
 		while (seg == FRZ_OK)
 			seg = frz_decoder_next(decoder, &rec, &why);
 		free(raw);

@@ -162,8 +162,7 @@ static inline enum frz_err fake_read_segment(struct frz_case *c, const struct fr
 
 	if (err)
 		return err;
-	err = frz_decoder_begin(d, raw, it->segment.raw_len, it->segment.first_event,
-				it->segment.first.mono_ns);
+	err = frz_decoder_begin(d, raw, &it->segment);
 	while (!err && (err = frz_decoder_next(d, &r, &why)) == FRZ_OK) {
 		if (r.type == FRZ_R_SYSCALL) {
 			uint64_t n = (uint64_t)r.u.call.ret;

@@ -3,6 +3,7 @@
  */
 #include <zstd.h>
 
+#include "casefile.h"
 #include "columns.h"
 #include "record.h"
 #include "segment.h"
@@ -34,6 +35,15 @@ static const struct sample hard[] = {
 };
 #define NHARD (sizeof(hard) / sizeof(hard[0]))
 
+/* A segment without events, as its block tells of it. */
+static struct frz_case_segment block(size_t raw_len, uint64_t first, uint64_t last)
+{
+	return (struct frz_case_segment){ .raw_len = raw_len,
+					  .first_event = 1,
+					  .first.mono_ns = first,
+					  .last.mono_ns = last };
+}
+
 static size_t stop_record(uint8_t *mem, unsigned tid)
 {
 	uint8_t body_mem[32];
@@ -49,6 +59,7 @@ static size_t stop_record(uint8_t *mem, unsigned tid)
 static void times(struct frz_packer *p)
 {
 	struct frz_decoder *d = frz_decoder_new();
+	struct frz_case_segment seg;
 	struct frz_packed packed;
 	struct frz_record rec;
 	const char *why = "";
@@ -68,7 +79,8 @@ static void times(struct frz_packer *p)
 	   "unpacking %s", why);
 	frz_sha256_of(raw, packed.raw_len, sha);
 	ok(!memcmp(sha, packed.raw_sha256, sizeof(sha)), "the content's hash");
-	ok(frz_decoder_begin(d, raw, packed.raw_len, 1, FIRST) == FRZ_OK, "its planes");
+	seg = block(packed.raw_len, FIRST, packed.last_mono);
+	ok(frz_decoder_begin(d, raw, &seg) == FRZ_OK, "its planes");
 	for (size_t i = 0; i < NHARD; i++) {
 		err = frz_decoder_next(d, &rec, &why);
 		if (err != FRZ_OK || rec.mono_ns != hard[i].mono || rec.dur_ns != hard[i].dur) {
@@ -87,6 +99,7 @@ static void random_times(struct frz_packer *p)
 	struct frz_decoder *d = frz_decoder_new();
 	static struct sample s[20000];
 	uint64_t seed = 7, mono = FIRST;
+	struct frz_case_segment seg;
 	struct frz_packed packed;
 	struct frz_record rec;
 	const char *why = "";
@@ -103,7 +116,8 @@ static void random_times(struct frz_packer *p)
 	}
 	frz_packer_finish(p, 3, &packed);
 	frz_unpack(packed.frame, packed.frame_len, packed.raw_len, &raw, &why);
-	frz_decoder_begin(d, raw, packed.raw_len, 1, FIRST);
+	seg = block(packed.raw_len, FIRST, packed.last_mono);
+	frz_decoder_begin(d, raw, &seg);
 	for (size_t i = 0; i < 20000; i++)
 		wrong += frz_decoder_next(d, &rec, &why) != FRZ_OK || rec.mono_ns != s[i].mono ||
 			 rec.dur_ns != s[i].dur;
@@ -113,9 +127,57 @@ static void random_times(struct frz_packer *p)
 	frz_decoder_free(d);
 }
 
+/* A segment that holds something else than its block says. */
+static void contradictions(struct frz_packer *p)
+{
+	static const struct {
+		const char *name, *why;
+		int64_t events, last; /* more than there are */
+	} rows[] = {
+		{ "as it is", "", 0, 0 },
+		{ "closed later than its last record", "", 0, 1 },
+		{ "an event more in the block", "fewer events", 1, 0 },
+		{ "an event less", "more events", -1, 0 },
+		{ "no event", "more events", -3, 0 },
+		{ "closed before its last record", "a time after the end", 0, -1 },
+	};
+	static const uint8_t event[] = { 0xbf, 0 };
+	struct frz_decoder *d = frz_decoder_new();
+	struct frz_packed packed;
+	const char *why = "";
+	uint8_t mem[64], *raw = NULL;
+
+	frz_packer_begin(p, FIRST);
+	for (unsigned i = 1; i <= 3; i++) {
+		frz_packer_add(p, event, sizeof(event), FIRST + 10 * i, 1);
+		frz_packer_add(p, mem, stop_record(mem, i), FIRST + 10 * i, 0);
+	}
+	frz_packer_finish(p, 3, &packed);
+	frz_unpack(packed.frame, packed.frame_len, packed.raw_len, &raw, &why);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct frz_case_segment seg =
+			block(packed.raw_len, FIRST, packed.last_mono + (uint64_t)rows[i].last);
+		struct frz_record rec = { .seq = 0 };
+		uint64_t past = 0;
+		enum frz_err err;
+
+		seg.events = packed.events + (uint64_t)rows[i].events;
+		why = "";
+		frz_decoder_begin(d, raw, &seg);
+		while ((err = frz_decoder_next(d, &rec, &why)) == FRZ_OK)
+			past += rec.seq > seg.events;
+		ok(err == (*rows[i].why ? FRZ_E_CORRUPT : FRZ_END) && !past &&
+			   !strncmp(why, rows[i].why, strlen(rows[i].why)),
+		   "%s: %s", rows[i].name, *why ? why : "read to its end");
+	}
+	free(raw);
+	frz_decoder_free(d);
+}
+
 static void empty(struct frz_packer *p)
 {
 	struct frz_decoder *d = frz_decoder_new();
+	struct frz_case_segment seg;
 	struct frz_packed packed;
 	struct frz_record rec;
 	const char *why = "";
@@ -125,8 +187,9 @@ static void empty(struct frz_packer *p)
 	ok(frz_packer_finish(p, 3, &packed) == FRZ_OK && packed.events == 0 &&
 		   packed.last_mono == FIRST,
 	   "a segment of nothing");
+	seg = block(packed.raw_len, FIRST, packed.last_mono);
 	ok(frz_unpack(packed.frame, packed.frame_len, packed.raw_len, &raw, &why) == FRZ_OK &&
-		   frz_decoder_begin(d, raw, packed.raw_len, 1, FIRST) == FRZ_OK &&
+		   frz_decoder_begin(d, raw, &seg) == FRZ_OK &&
 		   frz_decoder_next(d, &rec, &why) == FRZ_END,
 	   "reads back as nothing");
 	free(raw);
@@ -306,7 +369,8 @@ static void hostile_planes(void)
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		size_t n = build_raw(&rows[i], mem, sizeof(mem));
-		enum frz_err err = frz_decoder_begin(d, mem, n, 1, 0);
+		struct frz_case_segment seg = block(n, 0, UINT64_MAX);
+		enum frz_err err = frz_decoder_begin(d, mem, &seg);
 		struct frz_record rec;
 		const char *why = NULL;
 		bool begins = err == FRZ_OK;
@@ -318,8 +382,8 @@ static void hostile_planes(void)
 		   why	  ? why :
 		   begins ? "" :
 			    "refused at once");
-		for (size_t cut = 0; i == 0 && cut < n; cut++)
-			wrong += frz_decoder_begin(d, mem, cut, 1, 0) != FRZ_E_CORRUPT;
+		for (seg.raw_len = 0; i == 0 && seg.raw_len < n; seg.raw_len++)
+			wrong += frz_decoder_begin(d, mem, &seg) != FRZ_E_CORRUPT;
 	}
 	is_int(wrong, 0, "cut anywhere it is refused");
 	frz_decoder_free(d);
@@ -383,6 +447,7 @@ int main(void)
 
 	times(p);
 	random_times(p);
+	contradictions(p);
 	empty(p);
 	times(p);
 	columns(p);
