@@ -87,6 +87,7 @@ RECORDER_SRC = \
 	recorder/capture.c \
 	recorder/args.c \
 	recorder/structs.c \
+	recorder/fds.c \
 	recorder/effects.c \
 	recorder/signs.c \
 	recorder/lifecycle.c \

@@ -273,14 +273,6 @@ static enum frz_bind_how returned_how(const struct tracee *t)
 	}
 }
 
-static const struct fdent *item_fd(const struct tracee *t, unsigned slot)
-{
-	for (uint32_t i = 0; i < t->nitems; i++)
-		if (t->items[i].kind == FRZ_A_FD && t->items[i].slot == slot)
-			return t->items[i].ent;
-	return NULL;
-}
-
 /* The fd a call returned, bound; NULL when it returned none. */
 static struct fdent *bind_returned(struct capture *c, struct tracee *t, int64_t ret, uint64_t now_ns)
 {

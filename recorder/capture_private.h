@@ -1,5 +1,5 @@
 /* capture_private.h - what the parts of capture share: capture.c (calls), args.c (their
- * arguments), effects.c (what they do to fds), lifecycle.c (threads, processes, ledgers). */
+ * arguments), fds.c (descriptors), effects.c (what calls do), lifecycle.c (threads, processes, ledgers). */
 #ifndef FREC_CAPTURE_PRIVATE_H
 #define FREC_CAPTURE_PRIVATE_H
 
@@ -31,6 +31,21 @@ void item_text(struct tracee *t, enum frz_att kind, unsigned slot, const char *t
 const struct item *item_path(const struct tracee *t, unsigned slot);
 int path_dirfd(const struct tracee *t, unsigned path_slot);     /* AT_FDCWD when it has none */
 
+/* The fd that an argument names (FRZ_SLOT_NONE: the first); NULL: none, or not open. */
+static inline struct fdent *item_fd(const struct tracee *t, unsigned slot)
+{
+	const struct item *it = tracee_find_item(t, FRZ_A_FD, slot);
+
+	return it ? it->ent : NULL;
+}
+/* The first member of the structure that the call was given, flags mostly; 0: it could not be read. */
+static inline uint64_t item_number(const struct tracee *t)
+{
+	const struct item *it = tracee_find_item(t, FRZ_A_NUMS, FRZ_SLOT_NONE);
+
+	return it && it->len >= 8 ? frz_get64(t->bytes + it->off) : 0;
+}
+
 void item_fault(struct tracee *t, unsigned slot);
 void item_cut(struct tracee *t, unsigned slot, uint64_t true_len);      /* 0: not known */
 void take_string(struct tracee *t, enum frz_att kind, unsigned slot, uint64_t addr, size_t keep);
@@ -54,24 +69,33 @@ void take_iocbs(struct tracee *t, unsigned slot, int param, uint64_t addr);
 /* ---- signs.c ---- */
 void mark_signs(struct tracee *t);  /* of the call entered, as SIGN items */
 
-/* ---- effects.c ---- */
+/* ---- fds.c ---- */
 /* What fd is for t now: known, or resolved at this first use. Borrowed; NULL: not open. */
 struct fdent *fd_entry(struct capture *c, struct tracee *t, int fd, uint64_t now_ns);
 /* A new fd of t, just stored by the kernel: looked at, bound, the old one's end recorded.
  * Belongs between emit_begin and emit_commit. Borrowed; NULL: vanished already. */
 struct fdent *fd_new(struct capture *c, struct tracee *t, int fd, enum frz_bind_how how,
                      const struct fdent *parent, uint64_t now_ns);
-void effects_at_entry(struct capture *c, struct tracee *t);
+/* ent, unless it was overtaken and something else stands at its fd, ends. Belongs between emit_begin
+ * and emit_commit. */
+void fd_end(struct capture *c, struct fdtable *table, struct fdent *ent);
+/* t, which shares its table, has entered a call that may end or replace fds. */
+void fds_note_ending(struct tracee *t);
 /* The call is over, or never will be: marks it when meanwhile another thread was replacing an fd
  * that it used. */
 void fds_in_doubt(struct capture *c, struct tracee *t, bool returned);
-/* After the event was put, within the same group. */
-void effects_at_exit(struct capture *c, struct tracee *t, int64_t ret, uint64_t now_ns);
+/* t no longer shares the table it had (unshare, close_range with UNSHARE, execve). */
+void fds_split(struct tracee *t, uint64_t now_ns);
+/* close_range succeeded. Within the event's group. */
+void fds_close_range(struct capture *c, struct tracee *t, uint64_t now_ns);
 /* execve succeeded: close-on-exec fds are gone. Makes its own groups. */
 void fds_after_exec(struct capture *c, struct tracee *t);
 void fds_at_attach(struct capture *c, struct tracee *t, uint64_t now_ns);
-/* t no longer shares the table it had (unshare, close_range with UNSHARE). */
-void fds_split(struct capture *c, struct tracee *t, uint64_t now_ns);
+
+/* ---- effects.c ---- */
+void effects_at_entry(struct capture *c, struct tracee *t);
+/* After the event was put, within the same group. */
+void effects_at_exit(struct capture *c, struct tracee *t, int64_t ret, uint64_t now_ns);
 
 /* ---- capture.c ---- */
 void capture_counted(struct capture *c);        /* one event more: --max-events */

@@ -1,206 +1,26 @@
 /*
- * effects.c - what calls do to descriptors: the one place where fd tables change.
- * The kernel is asked (readlink and statx of /proc/TID/fd/N) while the thread is stopped;
- * nothing is derived from what the program wanted.
+ * effects.c - what calls do: before them, files that they destroy or run are looked at; after them
+ * what has changed, of descriptors (fds.c), sockets, mappings, credentials, is taken note of.
  */
 #include "capture_private.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/stat.h>
 #include <linux/seccomp.h>
 
 #include "mapped.h"
-#include "mem.h"
-#include "walk.h"
-
-#define FILES_FLAG          0x400u      /* CLONE_FILES, linux/sched.h */
-#define THREAD_FLAG         0x10000u    /* CLONE_THREAD */
-#define UNTRACED_FLAG       0x800000u   /* CLONE_UNTRACED */
-#define CLOSE_RANGE_UNSHARE_FLAG 2u     /* linux/close_range.h */
-#define CLOSE_RANGE_CLOEXEC_FLAG 4u
-#define ATTACH_FDS_MAX      4096u       /* listed at attach; the rest is met at first use */
-
-static void end_entry(struct capture *c, struct fdtable *table, struct fdent *ent)
-{
-	if (fdtable_unbind(table, ent)) {
-		emit_unbind(c->emit, ent);
-		fdent_unref(ent);
-	}
-}
-
-struct ending { struct capture *c; struct fdtable *table; };
-
-/* What sleeps at fd is over. In a group of its own. */
-static void end_asleep(const struct ending *x, int fd)
-{
-	struct fdent *ent = fdtable_wake(x->table, fd, NULL);
-
-	if (ent && emit_begin(x->c->emit, 0, 0)) {
-		end_entry(x->c, x->table, ent);
-		emit_commit(x->c->emit);
-	}
-}
-
-static bool is_that(const struct sleeper *s, const struct fileinfo *file)
-{
-	return s->ino == file->f.ino && s->check == fileinfo_check(file);
-}
-
-static void note_changed(struct capture *c, const struct tracee *t)
-{
-	capture_coverage(c, t->proc->pid, t->tid, "fd changed unseen", 1,
-	                 "it means another file than when it was last used");
-}
-
-/* By such fds a process answers for its memory, or for files: frec must not wait for it. */
-static void beware(const struct fileinfo *file)
-{
-	bool serves = file->path && !strcmp(file->path, "/dev/fuse");
-
-	if (serves)
-		walk_careful();
-	if (serves || (file->path && (!strcmp(file->path, "anon_inode:[userfaultfd]") || !strcmp(file->path, "/dev/userfaultfd"))))
-		mem_careful();
-}
-
-static struct fdent *bind(struct capture *c, struct tracee *t, int fd, struct fileinfo *file,
-                          enum frz_bind_how how, uint64_t now_ns)
-{
-	struct fdent *old, *ent, *was = fdtable_get(t->fds, fd);
-
-	if (!was)
-		was = fdtable_wake(t->fds, fd, NULL);
-	if (was)
-		emit_unbind(c->emit, was);
-	beware(file);
-	ent = fdtable_bind(t->fds, fd, file, how, now_ns, &old);
-	if (!ent)
-		fileinfo_release(file);
-	if (old)
-		fdent_unref(old);
-	return ent;
-}
-
-struct fdent *fd_new(struct capture *c, struct tracee *t, int fd, enum frz_bind_how how,
-                     const struct fdent *parent, uint64_t now_ns)
-{
-	struct fileinfo file;
-	struct fdent *ent;
-	bool duplicated;
-
-	if (!resolve_fd(t->proc, t->tid, fd, &file, &duplicated))
-		return NULL;
-	t->fds_inspected += duplicated;
-	ent = bind(c, t, fd, &file, how, now_ns);
-	if (ent && parent)
-		ent->parent = parent->instance;
-	return ent;
-}
-
-/* Looks again at a known fd. False: it is not that file any more (or not open). */
-static bool still_same(struct tracee *t, struct fdent *ent)
-{
-	struct fileinfo now;
-	bool duplicated, same;
-
-	if (!resolve_fd(t->proc, t->tid, ent->fd, &now, &duplicated))
-		return errno != ENOENT;         /* not permitted any more: what was known stays */
-	t->fds_inspected += duplicated;
-	same = fileinfo_same(&ent->file, &now);
-	if (same) {
-		fileinfo_release(&ent->file);
-		ent->file = now;
-	} else {
-		fileinfo_release(&now);
-	}
-	return same;
-}
-
-/* The instance that fd was in the table which this one was copied from; 0: not known. */
-static uint64_t inherited_from(const struct fdtable *from, uint64_t forked_ns, int fd, const struct fileinfo *file)
-{
-	const struct fdent *origin = fdtable_get(from, fd);
-	struct sleeper s;
-
-	if (origin)
-		return origin->since_ns <= forked_ns && fileinfo_same(&origin->file, file) ? origin->instance : 0;
-	s = fdtable_asleep(from, fd);
-	return s.instance && s.since_ns <= forked_ns && is_that(&s, file) ? s.instance : 0;
-}
-
-struct fdent *fd_entry(struct capture *c, struct tracee *t, int fd, uint64_t now_ns)
-{
-	struct sleeper asleep;
-	struct fdtable *from;
-	struct fileinfo file;
-	struct fdent *ent;
-	uint64_t forked_ns, parent = 0;
-	bool duplicated;
-
-	if (fd < 0)
-		return NULL;
-	ent = fdtable_get(t->fds, fd);
-	if (ent && (ent->stale || (ent->segment != emit_segment(c->emit) && !ent->opening))) {
-		if (still_same(t, ent)) {
-			if (ent->stale && !ent->opening)
-				ent->segment = 0;
-			ent->stale = false;
-		} else {
-			if (emit_begin(c->emit, 0, 0)) {
-				end_entry(c, t->fds, ent);
-				emit_commit(c->emit);
-			}
-			note_changed(c, t);
-			ent = NULL;
-		}
-	}
-	if (ent)
-		return ent;
-	asleep = fdtable_asleep(t->fds, fd);
-	if (!resolve_fd(t->proc, t->tid, fd, &file, &duplicated)) {
-		if (asleep.instance && errno == ENOENT)
-			end_asleep(&(struct ending){ c, t->fds }, fd);
-		return NULL;
-	}
-	t->fds_inspected += duplicated;
-	if (asleep.instance) {
-		if (is_that(&asleep, &file)) {
-			ent = fdtable_wake(t->fds, fd, &file);
-			if (!ent)
-				fileinfo_release(&file);
-			return ent;
-		}
-		end_asleep(&(struct ending){ c, t->fds }, fd);
-		note_changed(c, t);
-	}
-	from = fdtable_origin(t->fds, &forked_ns);
-	if (from)
-		parent = inherited_from(from, forked_ns, fd, &file);
-	if (!emit_begin(c->emit, 0, 0)) {
-		fileinfo_release(&file);
-		return NULL;
-	}
-	ent = bind(c, t, fd, &file, from ? FRZ_B_INHERIT : FRZ_B_FIRST_USE, now_ns);
-	emit_commit(c->emit);
-	if (ent) {
-		resolve_fdinfo(t->tid, fd, &ent->flags, &ent->position);
-		ent->parent = parent;
-	}
-	return ent;
-}
 
 /* ---- before it is gone ---- */
 
 /* Takes over file as an item, when it was found. */
-static const struct fileinfo *take_found(struct tracee *t, enum frz_att kind, unsigned slot, bool found,
-                                         struct fileinfo *file)
+static const struct fileinfo *take_found(struct tracee *t, enum frz_att kind, unsigned slot,
+					 bool found, struct fileinfo *file)
 {
 	struct item *it = found ? tracee_item(t, kind, slot) : NULL;
 
@@ -217,7 +37,8 @@ int open_path(const struct tracee *t, unsigned slot, bool follow)
 {
 	const struct item *path = item_path(t, slot);
 
-	return resolve_open(t->tid, path_dirfd(t, path->slot), t->bytes + path->off, path->len, follow);
+	return resolve_open(t->tid, path_dirfd(t, path->slot), t->bytes + path->off, path->len,
+			    follow);
 }
 
 static void take_victim(struct capture *c, struct tracee *t, unsigned slot, bool follow, bool cut)
@@ -229,14 +50,18 @@ static void take_victim(struct capture *c, struct tracee *t, unsigned slot, bool
 	if (!file)
 		return;
 	slot = path->slot;
-	found = resolve_path(t->tid, path_dirfd(t, slot), t->bytes + path->off, path->len, follow, file);
+	found = resolve_path(t->tid, path_dirfd(t, slot), t->bytes + path->off, path->len, follow,
+			     file);
 	if (!found && errno == EREMOTE) {
-		item_text(t, FRZ_A_SIGN, FRZ_SLOT_NONE, "not looked at: a recorded process serves it");
-		capture_coverage(c, t->proc->pid, t->tid, "file not looked at", 1,
-		                 "removed, replaced or cut in a file system that a recorded process serves");
+		item_text(t, FRZ_A_SIGN, FRZ_SLOT_NONE,
+			  "not looked at: a recorded process serves it");
+		capture_coverage(
+			c, t->proc->pid, t->tid, "file not looked at", 1,
+			"removed, replaced or cut in a file system that a recorded process serves");
 	}
 	/* a name less is no loss of content while there is another */
-	if (take_found(t, FRZ_A_VICTIM, slot, found, file) && c->keep && (cut || file->f.nlink == 1))
+	if (take_found(t, FRZ_A_VICTIM, slot, found, file) && c->keep &&
+	    (cut || file->f.nlink == 1))
 		keep_copy(c, t, open_path(t, slot, follow), file, cut);
 }
 
@@ -250,8 +75,10 @@ static void take_program(struct tracee *t)
 	if (!file)
 		return;
 	slot = path->slot;
-	take_found(t, FRZ_A_FILE, slot,
-	           resolve_program(t->tid, path_dirfd(t, slot), t->bytes + path->off, path->len, file), file);
+	take_found(
+		t, FRZ_A_FILE, slot,
+		resolve_program(t->tid, path_dirfd(t, slot), t->bytes + path->off, path->len, file),
+		file);
 }
 
 static void take_fd_victim(struct capture *c, struct tracee *t, unsigned slot)
@@ -275,47 +102,7 @@ static bool opens_with_trunc(const struct tracee *t)
 	for (unsigned i = 0; i < ent->nargs; i++)
 		if (ent->arg[i].kind == FRZ_ARG_FLAGS && !strcmp(ent->arg[i].name, "flags"))
 			return t->call.arg[i] & O_TRUNC;
-	for (uint32_t i = 0; i < t->nitems; i++)        /* openat2: struct open_how begins with flags */
-		if (t->items[i].kind == FRZ_A_NUMS && t->items[i].len >= 8)
-			return frz_get64(t->bytes + t->items[i].off) & O_TRUNC;
-	return false;
-}
-
-static void note_ending(struct tracee *t)
-{
-	struct pending *p = &t->call;
-	int64_t lo = p->arg[0], hi = lo;
-
-	if (fdtable_users(t->fds) < 2)
-		return;
-	if (p->ent->effect == FRZ_FX_CLOSE_RANGE)
-		hi = (uint32_t)p->arg[1];
-	else if (p->ent->effect == FRZ_FX_DUP && p->ent->nargs > 1)
-		lo = hi = p->arg[1];            /* dup2, dup3 */
-	else if (p->ent->effect != FRZ_FX_CLOSE)
-		return;
-	fdtable_ending(t->fds, t->tid, lo, hi);
-	p->ends_fds = true;
-}
-
-void fds_in_doubt(struct capture *c, struct tracee *t, bool returned)
-{
-	struct pending *p = &t->call;
-	const struct fdent *ent = NULL;
-
-	if (p->ends_fds)
-		fdtable_ended(t->fds, t->tid);
-	p->ends_fds = false;
-	if (!returned || !p->wanted || !p->ent || p->ent->effect == FRZ_FX_CLOSE || fdtable_users(t->fds) < 2)
-		return;
-	for (uint32_t i = 0; i < t->nitems && !ent; i++)
-		if (t->items[i].kind == FRZ_A_FD && t->items[i].ent &&
-		    (!t->items[i].ent->bound || fdtable_is_ending(t->fds, t->items[i].ent->fd)))
-			ent = t->items[i].ent;
-	if (!ent)
-		return;
-	item_text(t, FRZ_A_SIGN, FRZ_SLOT_NONE, "another thread was replacing this fd");
-	capture_coverage(c, t->proc->pid, t->tid, "fd replaced while in use", 1, "which file such a call meant is not certain");
+	return item_number(t) & O_TRUNC; /* openat2: of struct open_how */
 }
 
 void effects_at_entry(struct capture *c, struct tracee *t)
@@ -327,7 +114,7 @@ void effects_at_entry(struct capture *c, struct tracee *t)
 	case FRZ_FX_CLOSE:
 	case FRZ_FX_CLOSE_RANGE:
 	case FRZ_FX_DUP:
-		note_ending(t);
+		fds_note_ending(t);
 		break;
 	case FRZ_FX_UNLINK:
 	case FRZ_FX_RENAME:
@@ -354,63 +141,15 @@ void effects_at_entry(struct capture *c, struct tracee *t)
 
 /* ---- after the event ---- */
 
-static void end_one(void *arg, struct fdent *ent)
-{
-	struct ending *x = arg;
-
-	/* close_range may end thousands: each gets a group of its own */
-	emit_commit(x->c->emit);
-	if (emit_begin(x->c->emit, 0, 0))
-		end_entry(x->c, x->table, ent);
-}
-
-static void end_one_asleep(void *arg, int fd)
-{
-	struct ending *x = arg;
-	struct fdent *ent = fdtable_wake(x->table, fd, NULL);
-
-	if (ent)
-		end_one(arg, ent);
-}
-
-static struct fdent *first_fd(const struct tracee *t)
-{
-	for (uint32_t i = 0; i < t->nitems; i++)
-		if (t->items[i].kind == FRZ_A_FD && t->items[i].slot == 0)
-			return t->items[i].ent;
-	return NULL;
-}
-
-static void close_range_done(struct capture *c, struct tracee *t, uint64_t now_ns)
-{
-	uint64_t lo = (uint32_t)t->call.arg[0], hi = (uint32_t)t->call.arg[1], flags = (uint64_t)t->call.arg[2];
-	struct ending x;
-
-	if (flags & CLOSE_RANGE_UNSHARE_FLAG)
-		fds_split(c, t, now_ns);
-	if (flags & CLOSE_RANGE_CLOEXEC_FLAG)
-		return;
-	x = (struct ending){ c, t->fds };
-	fdtable_each(t->fds, (int64_t)lo, (int64_t)hi, end_one, &x);
-	fdtable_each_asleep(t->fds, (int64_t)lo, (int64_t)hi, end_one_asleep, &x);
-}
-
-static const struct fdent *any_fd(const struct tracee *t)
-{
-	for (uint32_t i = 0; i < t->nitems; i++)
-		if (t->items[i].kind == FRZ_A_FD && t->items[i].ent)
-			return t->items[i].ent;
-	return NULL;
-}
-
 /* A connection under way has no peer that the kernel would tell: it is whom connect named. */
 static void take_peer(const struct tracee *t, struct sockinfo *s)
 {
-	for (uint32_t i = 0; i < t->nitems && !s->peer_len; i++)
-		if (t->items[i].kind == FRZ_A_ADDR && t->items[i].len <= sizeof(s->peer)) {
-			memcpy(s->peer, t->bytes + t->items[i].off, t->items[i].len);
-			s->peer_len = (uint16_t)t->items[i].len;
-		}
+	const struct item *it = tracee_find_item(t, FRZ_A_ADDR, FRZ_SLOT_NONE);
+
+	if (!it || s->peer_len || it->len > sizeof(s->peer))
+		return;
+	memcpy(s->peer, t->bytes + it->off, it->len);
+	s->peer_len = (uint16_t)it->len;
 }
 
 /* The socket's addresses have changed: it is declared again. */
@@ -430,7 +169,7 @@ static void note_own_filter(struct capture *c, struct tracee *t)
 {
 	if (c->o->command && !c->o->no_seccomp && !c->o->no_follow)
 		capture_coverage(c, t->proc->pid, t->tid, "seccomp filter of its own", 1,
-		                 "calls that it refuses are not seen; --no-seccomp shows them");
+				 "calls that it refuses are not seen; --no-seccomp shows them");
 }
 
 void effects_at_exit(struct capture *c, struct tracee *t, int64_t ret, uint64_t now_ns)
@@ -444,16 +183,16 @@ void effects_at_exit(struct capture *c, struct tracee *t, int64_t ret, uint64_t 
 	switch (ent->effect) {
 	case FRZ_FX_CLOSE:
 		/* the kernel frees the number whatever close returns, but for EBADF: close(2) */
-		fd = first_fd(t);
+		fd = item_fd(t, 0);
 		if (fd && ret != -EBADF)
-			end_entry(c, t->fds, fd);
+			fd_end(c, t->fds, fd);
 		break;
 	case FRZ_FX_CLOSE_RANGE:
 		if (ret == 0)
-			close_range_done(c, t, now_ns);
+			fds_close_range(c, t, now_ns);
 		break;
 	case FRZ_FX_CONNECT:
-		fd = first_fd(t);
+		fd = item_fd(t, 0);
 		if (fd && fd->bound && (ret == 0 || ret == -EINPROGRESS))
 			readdress(c, t, fd, ret);
 		break;
@@ -462,7 +201,7 @@ void effects_at_exit(struct capture *c, struct tracee *t, int64_t ret, uint64_t 
 	case FRZ_FX_MPROTECT:
 	case FRZ_FX_MREMAP:
 		if (ret >= 0 || ret < -4095)
-			mapped_call(c, t, any_fd(t), ret);
+			mapped_call(c, t, item_fd(t, FRZ_SLOT_NONE), ret);
 		break;
 	case FRZ_FX_PRCTL:
 		if (t->call.arg[0] == PR_SET_NAME && ret == 0)
@@ -475,11 +214,14 @@ void effects_at_exit(struct capture *c, struct tracee *t, int64_t ret, uint64_t 
 			note_own_filter(c, t);
 		break;
 	case FRZ_FX_CLONE:
-		if (ret > 0 && (life_clone_flags(t) & UNTRACED_FLAG)) {
-			snprintf(text, sizeof(text), "CLONE_UNTRACED: what its child %" PRId64 " does is not seen", ret);
+		if (ret > 0 && (life_clone_flags(t) & CLONE_UNTRACED)) {
+			snprintf(text, sizeof(text),
+				 "CLONE_UNTRACED: what its child %" PRId64 " does is not seen",
+				 ret);
 			capture_coverage(c, t->proc->pid, t->tid, "child not traced", 1, text);
-		} else if (ret > 0 && c->o->no_follow && !(life_clone_flags(t) & THREAD_FLAG)) {
-			capture_coverage(c, t->proc->pid, t->tid, "child not traced", 1, "--no-follow: what its children do is not seen");
+		} else if (ret > 0 && c->o->no_follow && !(life_clone_flags(t) & CLONE_THREAD)) {
+			capture_coverage(c, t->proc->pid, t->tid, "child not traced", 1,
+					 "--no-follow: what its children do is not seen");
 		}
 		break;
 	case FRZ_FX_CRED:
@@ -491,124 +233,15 @@ void effects_at_exit(struct capture *c, struct tracee *t, int64_t ret, uint64_t 
 			resolve_note_root(t->tid);
 		break;
 	case FRZ_FX_UNSHARE:
-		if (ret == 0 && (t->call.arg[0] & FILES_FLAG))
-			fds_split(c, t, now_ns);
+		if (ret == 0 && (t->call.arg[0] & CLONE_FILES))
+			fds_split(t, now_ns);
 		break;
 	default:
 		if (ret < 0 || ent->write_slot < 0 || !(ent->classes & FRZ_CL_NET))
 			break;
-		fd = first_fd(t);
+		fd = item_fd(t, 0);
 		if (fd && fd->bound && socket_without_port(&fd->file))
 			readdress(c, t, fd, ret);
 		break;
 	}
-}
-
-void fds_split(struct capture *c, struct tracee *t, uint64_t now_ns)
-{
-	struct fdtable *own;
-
-	(void)c;
-	if (fdtable_users(t->fds) < 2)
-		return;
-	own = fdtable_new(t->fds, now_ns);
-	if (!own)
-		return;
-	fdtable_use(own);
-	fdtable_unref(own);
-	fdtable_unuse(t->fds);
-	t->fds = own;
-	t->segment = 0;         /* to be declared anew, with its table */
-}
-
-struct exec_check { struct capture *c; struct tracee *t; };
-
-static void check_after_exec(void *arg, struct fdent *ent)
-{
-	struct exec_check *x = arg;
-
-	if (still_same(x->t, ent))
-		return;
-	if (emit_begin(x->c->emit, 0, 0)) {
-		end_entry(x->c, x->t->fds, ent);
-		emit_commit(x->c->emit);
-	}
-}
-
-static void check_asleep_after_exec(void *arg, int fd)
-{
-	struct exec_check *x = arg;
-	struct sleeper s = fdtable_asleep(x->t->fds, fd);
-	struct fileinfo now;
-	bool duplicated, same = resolve_fd(x->t->proc, x->t->tid, fd, &now, &duplicated);
-
-	if (same) {
-		x->t->fds_inspected += duplicated;
-		same = is_that(&s, &now);
-		fileinfo_release(&now);
-	}
-	if (!same)
-		end_asleep(&(struct ending){ x->c, x->t->fds }, fd);
-}
-
-void fds_after_exec(struct capture *c, struct tracee *t)
-{
-	struct exec_check x = { c, t };
-
-	fds_split(c, t, t->woke_ns);    /* execve unshares the table: execve(2) */
-	fdtable_each(t->fds, 0, INT32_MAX, check_after_exec, &x);
-	fdtable_each_asleep(t->fds, 0, INT32_MAX, check_asleep_after_exec, &x);
-}
-
-void fds_at_attach(struct capture *c, struct tracee *t, uint64_t now_ns)
-{
-	char path[64], text[80];
-	unsigned listed = 0;
-	bool more = false;
-	struct dirent *de;
-	struct stat st;
-	DIR *dir;
-
-	snprintf(path, sizeof(path), "/proc/%d/fd", (int)t->tid);
-	dir = opendir(path);
-	if (!dir) {
-		capture_coverage(c, t->proc->pid, t->tid, "open fds not listed", 1, strerror(errno));
-		return;
-	}
-	while (!more && (de = readdir(dir))) {
-		char *end;
-		long fd = strtol(de->d_name, &end, 10);
-		struct fileinfo file;
-		struct fdent *ent;
-		bool duplicated;
-
-		if (*end || end == de->d_name || fdtable_get(t->fds, (int)fd))
-			continue;
-		more = listed == ATTACH_FDS_MAX;        /* it waits: a million would take seconds */
-		if (more)
-			continue;
-		if (!resolve_fd(t->proc, t->tid, (int)fd, &file, &duplicated))
-			continue;
-		t->fds_inspected += duplicated;
-		if (!emit_begin(c->emit, 0, 0)) {
-			fileinfo_release(&file);
-			break;
-		}
-		ent = bind(c, t, (int)fd, &file, FRZ_B_ATTACH, now_ns);
-		if (ent) {
-			resolve_fdinfo(t->tid, (int)fd, &ent->flags, &ent->position);
-			emit_bind(c->emit, ent);
-			listed++;
-		}
-		emit_commit(c->emit);
-	}
-	if (more && fstat(dirfd(dir), &st) == 0 && st.st_size > listed) {      /* Linux 6.2: how many there are */
-		snprintf(text, sizeof(text), "%u of %" PRIu64 " fds are; the others are resolved at first use", listed,
-		         (uint64_t)st.st_size);
-		capture_coverage(c, t->proc->pid, t->tid, "open fds not listed", (uint64_t)st.st_size - listed, text);
-	} else if (more) {
-		snprintf(text, sizeof(text), "there are more than %u; the others are resolved at first use", listed);
-		capture_coverage(c, t->proc->pid, t->tid, "open fds not listed", 1, text);
-	}
-	closedir(dir);
 }

@@ -127,12 +127,7 @@ uint64_t life_clone_flags(const struct tracee *parent)
 
 	if (!p->ent || p->ent->effect != FRZ_FX_CLONE || !p->ent->nargs)
 		return 0;
-	if (p->def[0]->kind != FRZ_ARG_NUMS_IN)
-		return (uint64_t)p->arg[0];
-	for (uint32_t i = 0; i < parent->nitems; i++)
-		if (parent->items[i].kind == FRZ_A_NUMS && parent->items[i].len >= 8)
-			return frz_get64(parent->bytes + parent->items[i].off);
-	return 0;
+	return p->def[0]->kind == FRZ_ARG_NUMS_IN ? item_number(parent) : (uint64_t)p->arg[0];
 }
 
 static void put_thread_start(struct capture *c, struct tracee *t, enum frz_born how, pid_t parent,
@@ -210,9 +205,13 @@ void life_born(void *arg, struct tracee *t, enum frz_born how, struct tracee *pa
 		fdtable_use(t->fds);
 		fdtable_unref(t->fds);
 	}
+	if (!t->fds) {
+		t->leave = true;
+		capture_coverage(c, p->pid, t->tid, "thread not followed", 1, "out of memory");
+		return;
+	}
 	t->prelude = how == FRZ_BORN_LAUNCH;
-	if (t->fds)
-		put_thread_start(c, t, how, parent ? parent->tid : 0, clone_flags, now_ns);
+	put_thread_start(c, t, how, parent ? parent->tid : 0, clone_flags, now_ns);
 }
 
 void life_settled(void *arg, struct tracee *t, uint64_t now_ns)
@@ -362,12 +361,9 @@ static bool is_other_file(const struct frz_file *a, const struct frz_file *b)
 static void take_executed(struct capture *c, struct tracee *t)
 {
 	const struct item *path = item_path(t, FRZ_SLOT_NONE);
-	struct item *named = NULL;
+	struct item *named = tracee_find_item(t, FRZ_A_FILE, FRZ_SLOT_NONE);
 	struct fileinfo *exe = malloc(sizeof(*exe));
 
-	for (uint32_t i = 0; i < t->nitems; i++)
-		if (t->items[i].kind == FRZ_A_FILE)
-			named = &t->items[i];
 	if (!exe)
 		return;
 	if (!resolve_exe(t->tid, exe))

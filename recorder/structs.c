@@ -23,18 +23,10 @@ static void add_num(struct tracee *t, int64_t v)
 	}
 }
 
-static struct item *find_item(struct tracee *t, enum frz_att kind, unsigned slot)
-{
-	for (uint32_t i = 0; i < t->nitems; i++)
-		if (t->items[i].kind == kind && t->items[i].slot == slot)
-			return &t->items[i];
-	return NULL;
-}
-
 /* What was read at the entry gives way to what was read at the exit. */
 static void nums_done(struct tracee *t, unsigned slot, uint32_t from)
 {
-	struct item *it = find_item(t, FRZ_A_NUMS, slot);
+	struct item *it = tracee_find_item(t, FRZ_A_NUMS, slot);
 
 	if (!it)
 		it = tracee_item(t, FRZ_A_NUMS, slot);
@@ -106,7 +98,7 @@ void take_nums(struct tracee *t, unsigned slot, int param, uint64_t addr, int64_
 	else if (def->count_slot >= 0)
 		count = p->arg[def->count_slot] > 0 ? (uint64_t)p->arg[def->count_slot] : 0;
 	if (count > FRZ_NUMS_ELEMS) {
-		if (!find_item(t, FRZ_A_CUT, slot))
+		if (!tracee_find_item(t, FRZ_A_CUT, slot))
 			item_cut(t, slot, count);
 		count = FRZ_NUMS_ELEMS;
 	}

@@ -231,6 +231,14 @@ struct item *tracee_item(struct tracee *t, enum frz_att kind, unsigned slot)
 	return it;
 }
 
+struct item *tracee_find_item(const struct tracee *t, enum frz_att kind, unsigned slot)
+{
+	for (uint32_t i = 0; i < t->nitems; i++)
+		if (t->items[i].kind == kind && (slot == FRZ_SLOT_NONE || t->items[i].slot == slot))
+			return &t->items[i];
+	return NULL;
+}
+
 uint8_t *tracee_bytes(struct tracee *t, size_t n)
 {
 	if (n > t->cap_bytes - t->nbytes) {

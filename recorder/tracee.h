@@ -82,7 +82,7 @@ struct tracee {
 	bool interrupted;               /* an INTERRUPT was sent, its stop not seen */
 	bool prelude;                   /* launched, before its own execve: not recorded */
 	uint64_t exec_rchar, exec_wchar;        /* counters read before the execve under way */
-	bool leave;                     /* --no-follow: detach at its next stop */
+	bool leave;                     /* --no-follow, or no memory: detach at its next stop */
 	bool looks;                     /* the call under way may show it its CPU mask */
 	uint32_t segment;               /* declared last in */
 	struct pending call;
@@ -122,6 +122,8 @@ void tracees_each(struct tracees *s, void (*fn)(void *arg, struct tracee *t), vo
 
 /* Items of the pending call. Storage of n bytes for a new item, NULL: no memory. */
 struct item *tracee_item(struct tracee *t, enum frz_att kind, unsigned slot);
+/* The first of its kind in the slot (FRZ_SLOT_NONE: in any); NULL: none. */
+struct item *tracee_find_item(const struct tracee *t, enum frz_att kind, unsigned slot);
 uint8_t *tracee_bytes(struct tracee *t, size_t n);      /* room behind nbytes; caller advances it */
 void tracee_clear_items(struct tracee *t);              /* and gives back large storage */
 

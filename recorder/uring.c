@@ -59,14 +59,13 @@ struct op {
 struct ring {
 	struct ring *next;
 	pid_t pid;
-	uint64_t instance;              /* of its fd */
 	struct fdent *ent;              /* reference held */
 	int registered;                 /* index by which it is entered, -1 */
 	uint32_t sq_entries, cq_entries, flags, features;
 	uint32_t sq_head, sq_tail, sq_array, cq_tail, cqes;   /* offsets in the rings */
 	uint64_t sq_addr, cq_addr, sqe_addr;    /* where the target mapped them; 0 not yet */
 	uint32_t seen;                  /* completions up to this tail were looked at */
-	bool seen_set, unreadable;
+	bool unreadable;                /* and that was told */
 	uint32_t head_at_entry;
 	struct op *batch, *pending;     /* read at entry; consumed and not completed */
 	struct fdent **fixed;
@@ -132,23 +131,15 @@ static void ring_free(struct ring *r)
 static struct ring *ring_of(struct capture *c, const struct tracee *t, const struct fdent *ent)
 {
 	for (struct ring *r = *rings(c); r; r = r->next)
-		if (r->pid == t->proc->pid && ent && r->instance == ent->instance)
+		if (r->pid == t->proc->pid && ent && r->ent->instance == ent->instance)
 			return r;
-	return NULL;
-}
-
-static const struct fdent *first_fd(const struct tracee *t)
-{
-	for (uint32_t i = 0; i < t->nitems; i++)
-		if (t->items[i].kind == FRZ_A_FD && t->items[i].slot == 0)
-			return t->items[i].ent;
 	return NULL;
 }
 
 static struct ring *entered(struct capture *c, const struct tracee *t)
 {
 	if (!((uint64_t)t->call.arg[3] & ENTER_REGISTERED))
-		return ring_of(c, t, first_fd(t));
+		return ring_of(c, t, item_fd(t, 0));
 	for (struct ring *r = *rings(c); r; r = r->next)
 		if (r->pid == t->proc->pid && r->registered == t->call.arg[0])
 			return r;
@@ -176,7 +167,6 @@ static void setup(struct capture *c, struct tracee *t, int64_t fd, uint64_t now_
 	r->pid = t->proc->pid;
 	r->ent = ent;
 	fdent_ref(ent);
-	r->instance = ent->instance;
 	r->registered = -1;
 	r->sq_entries = frz_get32(p);
 	r->cq_entries = frz_get32(p + 4);
@@ -200,13 +190,8 @@ static void setup(struct capture *c, struct tracee *t, int64_t fd, uint64_t now_
 
 static void mapped(struct capture *c, struct tracee *t, uint64_t addr)
 {
-	const struct fdent *ent = NULL;
-	struct ring *r;
+	struct ring *r = ring_of(c, t, item_fd(t, FRZ_SLOT_NONE));
 
-	for (uint32_t i = 0; i < t->nitems && !ent; i++)
-		if (t->items[i].kind == FRZ_A_FD)
-			ent = t->items[i].ent;
-	r = ring_of(c, t, ent);
 	if (!r)
 		return;
 	switch ((uint64_t)t->call.arg[5]) {
@@ -229,7 +214,7 @@ static void mapped(struct capture *c, struct tracee *t, uint64_t addr)
 static void registered(struct capture *c, struct tracee *t, uint64_t now_ns)
 {
 	uint64_t addr = t->call.mem[2], n = (uint64_t)t->call.arg[3];
-	struct ring *r = ring_of(c, t, first_fd(t));
+	struct ring *r = ring_of(c, t, item_fd(t, 0));
 	uint8_t raw[16];
 
 	if (t->call.arg[1] == REGISTER_RING_FDS)
@@ -530,10 +515,8 @@ static void put_op(struct capture *c, struct tracee *t, struct op *o, bool done,
 		frz_enc_att(b, FRZ_A_FD, FRZ_SLOT_RET, 0);
 	}
 	emit_put(c->emit, FRZ_R_URING, now_ns, now_ns - o->submit_ns);
-	if (done && res == 0 && o->opcode == OP_CLOSE && o->fd && t && fdtable_unbind(t->fds, o->fd)) {
-		emit_unbind(c->emit, o->fd);
-		fdent_unref(o->fd);
-	}
+	if (done && res == 0 && o->opcode == OP_CLOSE && o->fd && t)
+		fd_end(c, t->fds, o->fd);
 	if (done && (o->opcode == OP_CONNECT || o->opcode == OP_BIND) && o->fd)
 		o->fd->stale = true;
 	emit_commit(c->emit);
