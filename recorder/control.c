@@ -267,6 +267,7 @@ int control_start(struct control *c, struct writer *w, const unsigned *threads)
 	if (c->o->duration_ns)
 		c->deadline_ns = now_ns() + c->o->duration_ns;
 	c->status = status_new(!c->o->quiet && !c->o->verbose, threads);
+	take_signals(c, 0);     /* those that came before */
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	e = pthread_create(&c->thread, NULL, control_thread, c);

@@ -86,6 +86,15 @@ void engine_restart(struct engine *e, struct tracee *t, int sig)
 
 /* ---- children ---- */
 
+/* There is no memory to follow one that has stopped: it goes on, unseen. Behind the filter it
+ * needs its tracer, and is asked for again at its next stop. */
+static void go_on_unseen(struct engine *e, pid_t tid, int status)
+{
+	int sig = status >> 16 || WSTOPSIG(status) == SYSCALL_STOP_SIG ? 0 : WSTOPSIG(status);
+
+	ptrace(e->filtered ? PTRACE_CONT : PTRACE_DETACH, tid, NULL, (void *)(intptr_t)sig);
+}
+
 static void hold(struct engine *e, pid_t tid, int status)
 {
 	if (e->nheld == e->cap_held) {
@@ -93,8 +102,7 @@ static void hold(struct engine *e, pid_t tid, int status)
 		struct held *h = realloc(e->held, cap * sizeof(*h));
 
 		if (!h) {
-			/* cannot be held: let it go untraced rather than leave it stopped */
-			ptrace(PTRACE_DETACH, tid, NULL, NULL);
+			go_on_unseen(e, tid, status);
 			CALL(e, missed, 0, tid, "thread not followed", "out of memory");
 			return;
 		}
@@ -160,6 +168,9 @@ static void parent_event(struct engine *e, struct tracee *parent, int event, uin
 	}
 	if (child && stopped)
 		engine_stop(e, child, status, now);
+	/* of a vfork it must go on, or its parent never would: its first stop comes at once */
+	if (!child && (stopped || (waitpid((pid_t)msg, &status, __WALL) > 0 && WIFSTOPPED(status))))
+		go_on_unseen(e, (pid_t)msg, status);
 }
 
 /* One who may still announce a held child: a thread in clone of its process, of its parent's or
@@ -193,21 +204,29 @@ static bool will_be_announced(struct engine *e, pid_t tid)
 	return a.found;
 }
 
+/* One whose parent's event will not come. */
+static void adopt_stopped(struct engine *e, pid_t tid, int status, uint64_t now)
+{
+	struct tracee *t = adopt(e, tid, FRZ_BORN_CLONE, NULL, now);
+
+	if (t)
+		engine_stop(e, t, status, now);
+	else
+		go_on_unseen(e, tid, status);
+}
+
 /* Held children whose parent was killed before its event: nobody will announce them any more. */
 void engine_adopt_orphans(struct engine *e, uint64_t now)
 {
 	for (unsigned i = 0; i < e->nheld;) {
 		struct held h = e->held[i];
-		struct tracee *t;
 
 		if (will_be_announced(e, h.tid)) {
 			i++;
 			continue;
 		}
 		e->held[i] = e->held[--e->nheld];
-		t = adopt(e, h.tid, FRZ_BORN_CLONE, NULL, now);
-		if (t)
-			engine_stop(e, t, h.status, now);
+		adopt_stopped(e, h.tid, h.status, now);
 	}
 }
 
@@ -354,12 +373,13 @@ static void find_interrupted(struct engine *e, struct tracee *t)
 #endif
 }
 
-/* The launched command, as far as it is what the shell started: in its job's process group. */
-static bool is_job(const struct engine *e, const struct tracee *t)
+/* The command has stopped by sig or goes on (0): the shell's job does the same. */
+static void tell_front(const struct engine *e, const struct tracee *t, int sig)
 {
 	struct proc_stat st;
 
-	return t->proc->pid == e->launched && proc_stat(t->tid, &st) && st.pgrp == front_pgrp();
+	if (t->proc->pid == e->launched && proc_stat(t->tid, &st))
+		front_follow(sig, st.pgrp);
 }
 
 void engine_stop(struct engine *e, struct tracee *t, int status, uint64_t now)
@@ -410,8 +430,8 @@ void engine_stop(struct engine *e, struct tracee *t, int status, uint64_t now)
 		t->interrupted = false;
 		if (sig == SIGTRAP) {
 			/* our INTERRUPT, a new tracee, or the end of a group-stop */
-			if (t->state == TRACEE_LISTENING && is_job(e, t))
-				front_follow(0);
+			if (t->state == TRACEE_LISTENING)
+				tell_front(e, t, 0);
 			break;
 		}
 		CALL(e, group_stop, t, sig, now);
@@ -420,8 +440,7 @@ void engine_stop(struct engine *e, struct tracee *t, int status, uint64_t now)
 		t->stopped_ns += engine_clock() - t->woke_ns;
 		t->state = TRACEE_LISTENING;
 		ptrace(PTRACE_LISTEN, t->tid, NULL, NULL);
-		if (is_job(e, t))
-			front_follow(sig);
+		tell_front(e, t, sig);
 		return;
 	default:
 		break;
@@ -465,7 +484,9 @@ void engine_status(struct engine *e, pid_t tid, int status)
 			/* killed before it ran, and perhaps its parent with it: nothing to wait for */
 			unhold(e, tid, &unused);
 			ptrace(PTRACE_CONT, tid, NULL, NULL);
-		} else
+		} else if (status >> 16 != PTRACE_EVENT_STOP)
+			adopt_stopped(e, tid, status, now);     /* not its first: it had gone on unseen */
+		else
 			hold(e, tid, status);
 		engine_adopt_orphans(e, now);
 		return;

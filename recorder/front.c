@@ -1,12 +1,14 @@
 /*
  * front.c - the front and how it follows the command (contract in front.h).
  *
- * - The recorder writes a byte for each change to a pipe. The pipe's signal (F_SETSIG) is
+ * - The recorder writes a word for each change to a pipe. The pipe's signal (F_SETSIG) is
  *   SIGCONT, which the kernel then sends: it wakes the front, stopped or not, and the recorder
  *   needs no right to send signals. The end of the recorder closes the pipe, which is the same.
  * - All signals are blocked in the front and taken one by one. To stop, it sends itself the
  *   blocked signal, looks whether a newer word has come, and only then lets it in: a word that
  *   comes after the look brings a SIGCONT, which takes the stop away.
+ * - A SIGCONT of the shell's reaches the job's process group. A command that has left it, a shell
+ *   say, gets it from the front, and the terminal if the job has it (fg).
  */
 #include "front.h"
 
@@ -14,7 +16,9 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -24,9 +28,12 @@
 #include "lockdown.h"
 
 static const int by_default[] = { SIGCHLD, SIGCONT, SIGTSTP, SIGTTIN, SIGTTOU };
+struct word { int sig; pid_t pgrp; };   /* stopped by sig; 0: goes on */
+
 static int tell = -1;           /* the recorder's end of the pipe */
-static unsigned char told;      /* the newest word */
-static pid_t pgrp;
+static int told = -1;           /* the newest sig */
+static pid_t pgrp;              /* the job's */
+static int tty;                 /* the front's */
 
 int front_end_like(int status)
 {
@@ -44,30 +51,32 @@ int front_end_like(int status)
 	return 128 + WTERMSIG(status);
 }
 
-/* The newest word: a signal to stop by, 0 to go on, -1 when there is none. */
-static int newest(int fd)
+/* Replaces *w by the newest word. False: there is none. */
+static bool newest(int fd, struct word *w)
 {
-	unsigned char words[64];
-	int word = -1;
+	struct word words[16];
+	bool found = false;
 	ssize_t n;
 
-	while ((n = read(fd, words, sizeof(words))) > 0)
-		word = words[n - 1];
-	return n == 0 ? 0 : word;       /* closed: the recorder ends */
+	while ((n = read(fd, words, sizeof(words))) > 0) {
+		*w = words[(size_t)n / sizeof(*words) - 1];
+		found = true;
+	}
+	if (n < 0)
+		return found;
+	*w = (struct word){ 0, 0 };     /* closed: the recorder ends */
+	return true;
 }
 
-static void follow(int fd)
+static void stop(int fd, struct word *w)
 {
 	const struct timespec now = { 0, 0 };
-	int sig = newest(fd);
 	sigset_t one;
 
-	if (sig <= 0)
-		return;
 	sigemptyset(&one);
-	sigaddset(&one, sig);
-	raise(sig);
-	if (newest(fd) == 0) {
+	sigaddset(&one, w->sig);
+	raise(w->sig);
+	if (newest(fd, w) && w->sig == 0) {
 		sigtimedwait(&one, NULL, &now);
 		return;
 	}
@@ -75,9 +84,20 @@ static void follow(int fd)
 	sigprocmask(SIG_BLOCK, &one, NULL);
 }
 
+/* The shell lets its job go on. */
+static void pass_on(const struct word *w)
+{
+	if (w->pgrp == pgrp || getsid(w->pgrp) != getsid(0))
+		return;
+	if (tcgetpgrp(tty) == pgrp)
+		tcsetpgrp(tty, w->pgrp);
+	kill(-w->pgrp, SIGCONT);
+}
+
 __attribute__((noreturn))
 static void be_front(pid_t recorder, int fd)
 {
+	struct word w = { 0, 0 };       /* no group: no command yet */
 	sigset_t all;
 
 	sigfillset(&all);
@@ -89,7 +109,12 @@ static void be_front(pid_t recorder, int fd)
 		case -1:
 			break;
 		case SIGCONT:
-			follow(fd);
+			if (!newest(fd, &w) && w.sig && si.si_code <= 0) {
+				w.sig = 0;      /* not the pipe's, and nothing new in it */
+				pass_on(&w);
+			} else if (w.sig) {
+				stop(fd, &w);
+			}
 			break;
 		case SIGCHLD:
 			if (waitpid(recorder, &status, WNOHANG) == recorder)
@@ -101,22 +126,13 @@ static void be_front(pid_t recorder, int fd)
 			break;          /* the command got it, too, and decides */
 		case SIGINT:
 		case SIGQUIT:
-			if (si.si_code == SI_KERNEL)
+			if (si.si_code == SI_KERNEL && w.pgrp)
 				break;  /* from the terminal: likewise */
 			/* fall through */
 		default:
 			kill(recorder, si.si_signo);
 		}
 	}
-}
-
-static bool at_terminal(void)
-{
-	int fd = open("/dev/tty", O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
-
-	if (fd >= 0)
-		close(fd);
-	return fd >= 0;
 }
 
 int front_split(void)
@@ -126,7 +142,8 @@ int front_split(void)
 	pid_t front = getpid(), recorder;
 
 	pgrp = getpgrp();
-	if (!at_terminal())
+	tty = open("/dev/tty", O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+	if (tty < 0)
 		return 0;
 	if (pipe2(words, O_CLOEXEC | O_NONBLOCK) < 0)
 		return -1;
@@ -141,10 +158,16 @@ int front_split(void)
 		fcntl(words[0], F_SETSIG, SIGCONT);
 		fcntl(words[0], F_SETFL, O_ASYNC | O_NONBLOCK);
 		lockdown_capabilities(0);
+		if (lockdown_front(recorder) < 0) {
+			fprintf(stderr, "frec: cannot lock itself down: %s\n", strerror(errno));
+			_exit(1);       /* which ends the recorder */
+		}
 		raise(SIGCONT);         /* for a word that came before */
+		raise(SIGCHLD);         /* or an end */
 		be_front(recorder, words[0]);
 	}
 	saved = errno;
+	close(tty);
 	close(words[0]);
 	if (recorder == 0) {
 		tell = words[1];
@@ -165,14 +188,14 @@ pid_t front_pgrp(void)
 	return pgrp ? pgrp : getpgrp();
 }
 
-void front_follow(int sig)
+void front_follow(int sig, pid_t command_pgrp)
 {
 	/* a SIGSTOP of its own could not be held back until the front has looked */
-	unsigned char word = (unsigned char)(sig == SIGSTOP ? SIGTSTP : sig);
+	struct word word = { sig == SIGSTOP ? SIGTSTP : sig, command_pgrp };
 
-	if (tell < 0 || word == told)
+	if (tell < 0 || word.sig == told)
 		return;
-	told = word;
-	if (write(tell, &word, 1) != 1)
+	told = word.sig;
+	if (write(tell, &word, sizeof(word)) != sizeof(word))
 		return;                 /* the front was killed: nobody is to be told */
 }

@@ -20,8 +20,9 @@
 int front_split(void);
 /* The process group that belongs to the shell's job, for the command to be put in. */
 pid_t front_pgrp(void);
-/* The command was stopped by sig, or goes on (0). The front follows. */
-void front_follow(int sig);
+/* The command, which is in process group pgrp, was stopped by sig, or goes on (0) or begins. The
+ * front follows. Until it begins, Ctrl-C is the recorder's. */
+void front_follow(int sig, pid_t pgrp);
 /* Ends this process with the exit status, or the signal, of a wait status. */
 int front_end_like(int status);
 

@@ -81,6 +81,7 @@ int engine_launch(struct engine *e, const char *file, char **argv, const struct 
 		close(report[0]);
 		child_main(e, go[0], report[1], file, argv, filter);
 	}
+	front_follow(0, front_pgrp());
 	e->filtered = filter != NULL;
 	if (ptrace(PTRACE_SEIZE, pid, NULL, (void *)engine_options(e)) < 0) {
 		snprintf(err, err_cap, "%s: the new process %d cannot be traced: %s; is ptrace forbidden here (container, Yama ptrace_scope 3)?",

@@ -9,12 +9,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <termios.h>
 #include <unistd.h>
@@ -136,25 +138,48 @@ static void need_any(struct program *p, uint32_t nr, unsigned arg, const uint32_
 	allow(p);
 }
 
+static void begin(struct program *p)
+{
+	p->n = 0;
+	load(p, offsetof(struct seccomp_data, arch));
+	add(p, BPF_JMP | BPF_JEQ | BPF_K, 1, 0, OWN_ARCH);
+	refuse(p);
+	load(p, offsetof(struct seccomp_data, nr));
+}
+
+static void allow_all(struct program *p, const uint16_t *numbers, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		add(p, BPF_JMP | BPF_JEQ | BPF_K, 0, 1, numbers[i]);
+		allow(p);
+	}
+}
+
+/* Refuses all else, for all threads. Undumpable: no core, and nobody of the same uid may trace
+ * this process. Limits are left alone. */
+static int install(struct program *p)
+{
+	struct sock_fprog prog;
+
+	refuse(p);
+	prog.len = (unsigned short)p->n;
+	prog.filter = p->insn;
+	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return -1;
+	return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &prog) == 0 ? 0 : -1;
+}
+
 int lockdown_filter(int keep_dirfd)
 {
 	static struct program p;
-	struct sock_fprog prog;
 	const uint32_t writes = O_WRONLY | O_RDWR | O_CREAT | O_TRUNC | O_APPEND;
 
 	if (SANITIZED)
 		return 0;
-	p.n = 0;
-	load(&p, offsetof(struct seccomp_data, arch));
-	add(&p, BPF_JMP | BPF_JEQ | BPF_K, 1, 0, OWN_ARCH);
-	refuse(&p);
-	load(&p, offsetof(struct seccomp_data, nr));
+	begin(&p);
 	need_any(&p, SYS_ptrace, 0, ptrace_requests, sizeof(ptrace_requests) / sizeof(*ptrace_requests));
 	/* hot calls first: the list begins with what each stop takes */
-	for (unsigned i = 0; i < sizeof(allowed) / sizeof(*allowed); i++) {
-		add(&p, BPF_JMP | BPF_JEQ | BPF_K, 0, 1, allowed[i]);
-		allow(&p);
-	}
+	allow_all(&p, allowed, sizeof(allowed) / sizeof(*allowed));
 	if (keep_dirfd >= 0) {
 		/* arg 0 is the folder: any flags, else fall through to the check for all */
 		add(&p, BPF_JMP | BPF_JEQ | BPF_K, 0, 4, SYS_openat);
@@ -173,11 +198,32 @@ int lockdown_filter(int keep_dirfd)
 	need_any(&p, SYS_ioctl, 1, ioctl_requests, sizeof(ioctl_requests) / sizeof(*ioctl_requests));
 	need(&p, SYS_tgkill, 0, UINT32_MAX, (uint32_t)getpid());
 	need(&p, SYS_prctl, 0, UINT32_MAX, PR_SET_NAME);
+	return install(&p);
+}
+
+int lockdown_front(pid_t recorder)
+{
+	static const uint16_t calls[] = {
+		SYS_rt_sigtimedwait, SYS_rt_sigprocmask, SYS_rt_sigaction, SYS_rt_sigreturn, SYS_restart_syscall,
+		SYS_read, SYS_wait4, SYS_getpid, SYS_gettid, SYS_getsid, SYS_exit, SYS_exit_group,
+	};
+	static const uint32_t ioctls[] = { TIOCGPGRP, TIOCSPGRP };
+	static struct program p;
+
+	if (SANITIZED)
+		return 0;
+	begin(&p);
+	allow_all(&p, calls, sizeof(calls) / sizeof(*calls));
+	/* the recorder any signal, others only SIGCONT */
+	add(&p, BPF_JMP | BPF_JEQ | BPF_K, 0, 6, SYS_kill);
+	load(&p, ARG_LO(0));
+	add(&p, BPF_JMP | BPF_JEQ | BPF_K, 2, 0, (uint32_t)recorder);
+	load(&p, ARG_LO(1));
+	add(&p, BPF_JMP | BPF_JEQ | BPF_K, 0, 1, SIGCONT);
+	allow(&p);
 	refuse(&p);
-	prog.len = (unsigned short)p.n;
-	prog.filter = p.insn;
-	/* undumpable: no core, and nobody of the same uid may trace frec. Limits are left alone. */
-	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-		return -1;
-	return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &prog) == 0 ? 0 : -1;
+	need(&p, SYS_tgkill, 0, UINT32_MAX, (uint32_t)getpid());
+	need(&p, SYS_prlimit64, 1, UINT32_MAX, RLIMIT_CORE);
+	need_any(&p, SYS_ioctl, 1, ioctls, sizeof(ioctls) / sizeof(*ioctls));
+	return install(&p);
 }

@@ -9,6 +9,7 @@
 #define FREC_LOCKDOWN_H
 
 #include <stddef.h>
+#include <sys/types.h>
 
 /* In each thread, when it needs no capability but those given (CAP_* bits); keeps none that
  * the thread did not have. */
@@ -19,6 +20,9 @@ void lockdown_capabilities(unsigned long long keep);
  * that will be written is open. 0, or -1 with errno. In builds under a sanitizer it does
  * nothing: their run-time needs more than frec does. */
 int lockdown_filter(int keep_dirfd);
+/* The same for the front (front.h), which may signal the recorder, tell others to go on
+ * (SIGCONT), say whose the terminal is, and end. */
+int lockdown_front(pid_t recorder);
 
 #define LOCKDOWN_TRACER_CAPS \
 	(1ull << 1 /* DAC_OVERRIDE: remove the tail */ | 1ull << 2 /* DAC_READ_SEARCH */ | \

@@ -263,6 +263,10 @@ static int run(struct session *s, char **argv)
 		/* children that are let go could not live behind it: without a tracer it fails their calls */
 		if (!o->no_seccomp && !o->no_follow)
 			s->filter = filter_new(o->record, o->anonymous);
+		if (control_stop_reason(s->control)) {
+			snprintf(s->err, sizeof(s->err), "%s: not started: frec was told to stop", o->command[0]);
+			return -1;
+		}
 		if (engine_launch(s->engine, file, o->command, filter_program(s->filter), s->err, sizeof(s->err)) < 0)
 			return -1;
 		if (!o->quiet)

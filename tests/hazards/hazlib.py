@@ -122,8 +122,9 @@ def unharmed(pid, masks=None):
 
 def settles(check, seconds=20.0):
     """check() returns "" when all is well; gives it time. The last answer."""
-    wait_until(lambda: check() == "", seconds, 0.005)
-    return check()
+    answer = []
+    wait_until(lambda: answer.append(check()) or answer[-1] == "", seconds, 0.005)
+    return answer[-1]
 
 
 def start_program(argv, stdin, out, **kw):

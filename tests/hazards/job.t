@@ -2,6 +2,7 @@
 # A command under frec at a terminal, in a shell with job control: Ctrl-C, Ctrl-Z, fg, bg, reading in
 # the background, signals for one of the job only. The same keys, the same screen as without frec.
 import pty
+import random
 import select
 import termios
 
@@ -134,6 +135,28 @@ def ctrl_c(sh, frec, say):
     say(sh.line("echo status $?"))
 
 
+def ctrl_c_at_once(options):
+    """Ctrl-C at any instant of frec's start, and again if the command had not begun to be there."""
+    sh, tries = Shell(), 0
+    for _ in range(60 if FULL else 15):
+        sh.keys(f"{FREC} -q {options}-o {new_case()} -- sleep 100\n".encode())
+        time.sleep(random.random() * 0.03)
+        for tries in range(20):
+            sh.keys(b"\x03")
+            if wait_until(lambda: sh.read() and b"<prompt>" in sh.out, 1, 0):
+                break
+        sh.keys(b"echo he''re\n")
+        try:
+            sh.expect(b"here\r\n<prompt>")
+        except TimeoutError as e:
+            ok(False, f"{options}Ctrl-C at any instant of frec's start", e)
+            kill_everything()
+            return
+        sh.out = b""
+    sh.end()
+    is_(left_over(), "", f"{options}Ctrl-C at any instant of frec's start ends it")
+
+
 def ctrl_backslash(sh, frec, say):
     sh.line("ulimit -c 0")
     sh.keys(f"{frec}sleep 100\n".encode())
@@ -165,7 +188,8 @@ def ctrl_z(sh, frec, say):
 
 
 def background(sh, frec, say):
-    say(sh.line(f"{frec}sh -c 'sleep 0.3; echo worked; exit 7' &"))
+    say(sh.line(f"{frec}sh -c 'cat {tmp}/fifo; echo worked; exit 7' &"))
+    feed()
     say(sh.expect(b"worked"))
     sh.line("wait %1; echo status $?")
     alive(sh, say)
@@ -185,11 +209,13 @@ def background_read(sh, frec, say):
 
 
 def stop_and_go(sh, frec, say):
-    sh.keys(f"{frec}sh -c 'sleep 1.5; echo worked'\n".encode())
-    sh.asleep("sleep")
+    sh.keys(f"{frec}sh -c 'cat {tmp}/fifo; echo worked'\n".encode())
+    sh.asleep("cat")
     say(sh.stop())
     sh.line("bg")
-    say(sh.line("wait %1; echo status $?"))
+    feed()
+    say(sh.expect(b"worked"))
+    sh.line("wait %1; echo status $?")
     alive(sh, say)
 
 
@@ -204,11 +230,23 @@ def pipeline(sh, frec, say):
     say(sh.expect(b"<prompt>"))
 
 
+def feed():
+    """Lets the one go on that opens the pipe to read."""
+    def opened():
+        try:
+            os.close(os.open(tmp + "/fifo", os.O_WRONLY | os.O_NONBLOCK))
+            return True
+        except OSError:
+            return False
+
+    if not wait_until(opened, 30, 0.01):
+        raise TimeoutError("nobody reads the pipe")
+
+
 def killed_job(sh, frec, say):
     say(sh.line(f"{frec}sleep 100 &"))
     sh.asleep("sleep")
-    sh.line("kill %1")
-    say(sh.line("wait %1 2>/dev/null; echo status $?"))
+    say(sh.line("kill %1; wait %1 2>/dev/null; echo status $?"))
 
 
 def inner_shell(sh, frec, say):
@@ -226,6 +264,29 @@ def inner_shell(sh, frec, say):
     say(sh.expect(b"<inner>"))
     sh.keys(b"echo inner $?\n")
     say(sh.expect(b"<inner>"))
+    sh.keys(b"exit 5\n")
+    sh.expect(b"<prompt>")
+    say(sh.line("echo status $?"))
+
+
+def suspended_shell(sh, frec, say):
+    """A shell in it that suspends itself: the outer one goes on, and fg brings it back."""
+    sh.keys(f"PS1='<inner>' {frec}bash --norc --noprofile -i\n".encode())
+    sh.expect(b"<inner>")
+    for how in "suspend", "kill -STOP $$", "suspend":
+        sh.keys(how.encode() + b"\n")
+        say(sh.expect(b"<prompt>"))
+        say(sh.line("jobs"))
+        say(sh.line("echo outer"))
+        sh.keys(b"fg\n")
+        sh.expect(b" -i")
+        sh.keys(b"echo inner\n")
+        say(sh.expect(b"inner\r\n"))
+        say(sh.expect(b"<inner>"))
+    sh.keys(b"sleep 100\n")
+    sh.asleep("sleep")
+    sh.keys(b"\x03")
+    sh.expect(b"<inner>")
     sh.keys(b"exit 5\n")
     sh.expect(b"<prompt>")
     say(sh.line("echo status $?"))
@@ -305,14 +366,9 @@ def killed_stopped(sh, frec, say):
     pid = started(sh)
     say(sh.stop())
     os.kill(pid, signal.SIGKILL)
-    shown = []
-
-    def ended():
-        shown.append(sh.line("wait %1 2>/dev/null; echo status $?"))
-        return f"status {128 + signal.SIGTSTP}" not in shown[-1]
-
-    wait_until(ended, 20, 0.1)
-    say(shown[-1])
+    # not before the shell has been told: a death between its looking and its prompt is told there, and forgotten
+    wait_until(lambda: not children_of(sh.pid), 20, 0.01)
+    say(sh.line("wait %1 2>/dev/null; echo status $?"))
     alive(sh, say)
 
 
@@ -342,6 +398,7 @@ def killed_by(name):
 
 if not tool("bash"):
     skip_all("needs bash")
+os.mkfifo(tmp + "/fifo")
 check("Ctrl-C", ctrl_c)
 check("Ctrl-\\", ctrl_backslash)
 check("Ctrl-Z and fg", ctrl_z)
@@ -351,6 +408,7 @@ check("Ctrl-Z and bg", stop_and_go)
 check("a pipeline", pipeline)
 check("kill %1", killed_job)
 check("a shell in it", inner_shell)
+check("a shell in it that suspends itself", suspended_shell)
 check("SIGCONT for the command only", continued_alone)
 check("SIGSTOP for the command only", stopped_alone)
 check("SIGSTOP for all, SIGCONT for the command", whole_job_stopped)
@@ -361,6 +419,9 @@ for name in "HUP", "INT", "TERM", "KILL", "PIPE", "USR1", "ALRM":
 
 # ---- what frec itself does at a terminal ----
 
+ctrl_c_at_once("")
+ctrl_c_at_once("--no-seccomp ")
+
 
 def status_lines(sh):
     sh.read()
@@ -370,6 +431,7 @@ def status_lines(sh):
 sh = Shell()
 case = new_case()
 sh.keys(f"{FREC} -o {case} -- cat\n".encode())
+sh.asleep("cat")
 ok(wait_until(lambda: status_lines(sh) > 1, 30), "the status line is drawn in the foreground")
 sh.stop(b"Stopped")
 sh.expect(b"<prompt>")
@@ -382,6 +444,25 @@ sh.keys(b"\x04")
 sh.expect(b"<prompt>")
 is_sealed(case, "the case is sealed")
 drop_case(case)
+
+# Ctrl-C before the command has begun: frec waits for whoever reads its checkpoints
+case = new_case()
+sh.keys(f"{FREC} -q --checkpoint {tmp}/fifo -o {case} -- cat\n".encode())
+
+
+def recorder(mask):
+    """Whether the front's child sleeps and has SIGINT in this mask of /proc/PID/status."""
+    for st in (status_of(pid) for front in children_of(sh.pid) for pid in children_of(front)):
+        return st["State"][0] == "S" and int(st[mask], 16) & 1 << signal.SIGINT - 1
+
+
+wait_until(lambda: recorder("SigBlk"), 30, 0.01)
+sh.keys(b"\x03")
+ok(wait_until(lambda: recorder("ShdPnd"), 30, 0.01), "Ctrl-C before there is a command reaches the recorder")
+feeder = os.open(tmp + "/fifo", os.O_RDONLY | os.O_NONBLOCK)
+like(sh.expect(b"<prompt>"), "frec: cat: not started: frec was told to stop", "which starts none")
+os.close(feeder)
+is_([f for f in (case, case + ".tail") if os.path.exists(f)], [], "and leaves no case")
 
 # the shell's child is killed: the recorder finishes the case
 for options in "", "--no-seccomp ":

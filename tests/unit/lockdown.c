@@ -1,5 +1,5 @@
 /*
- * lockdown.c - what a locked-down frec can no longer do, each by trying it; and what it still can.
+ * lockdown.c - what a locked-down frec, and its front, can no longer do, each by trying it; and what they still can.
  */
 #include "lockdown.h"
 
@@ -14,6 +14,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -22,6 +23,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "front.h"
 #include "tap.h"
 
 #if defined(__has_feature)
@@ -111,6 +113,97 @@ static const struct { const char *what; bool (*fn)(void); } allowed[] = {
 	{ "a new file in the folder of --keep", still_keep }, { "PTRACE_DETACH", still_detach },
 };
 
+/* ---- the front: victim is its recorder, keep a terminal's other end ---- */
+
+static long read_memory(void)
+{
+	long w = 0;
+	struct iovec l = { &w, 8 }, r = { &victim_word, 8 };
+
+	return syscall(SYS_process_vm_readv, victim, &l, 1, &r, 1, 0);
+}
+static long stop_another(void) { return kill(getppid(), SIGSTOP); }
+static long end_all(void) { return kill(-1, SIGKILL); }
+static long open_read(void) { return open("/proc/self/status", O_RDONLY); }
+static long write_any(void) { return write(2, "x", 1); }
+static long seize(void) { return ptrace(PTRACE_SEIZE, victim, NULL, NULL); }
+static long more_files(void) { struct rlimit l = { 64, 64 }; return setrlimit(RLIMIT_NOFILE, &l); }
+static long map_data(void) { return (long)mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0); }
+static long other_group(void) { return setpgid(0, 0); }
+
+static const struct { const char *what; long (*fn)(void); } front_refused[] = {
+	{ "ptrace", seize }, { "process_vm_readv", read_memory }, { "process_vm_writev", write_memory },
+	{ "a signal that stops another", stop_another }, { "SIGKILL for all", end_all }, { "sigqueue", queue_it },
+	{ "tgkill of another", signal_thread }, { "an IPv4 socket", inet }, { "a unix socket", unix_socket },
+	{ "open for reading", open_read }, { "open for writing", open_write }, { "open that creates", open_create },
+	{ "write", write_any }, { "execve", run_program }, { "fork", make_process }, { "memory", map_data },
+	{ "executable memory", map_code }, { "other limits", more_files }, { "another process group", other_group },
+	{ "being dumpable again", dumpable }, { "TIOCSTI", type_ahead }, { "mount", mount_any },
+};
+
+static bool front_cont(void) { return kill(getppid(), SIGCONT) == 0; }
+static bool front_tell(void) { return kill(victim, SIGTERM) == 0; }
+static bool front_wait(void) { int status; return waitpid(victim, &status, 0) == victim && WTERMSIG(status) == SIGTERM; }
+static bool front_read(void) { char c; return read(keep, &c, 1) == 0; }
+static bool front_whose(void) { return tcgetpgrp(keep) == -1 && errno == ENOTTY; }
+static bool front_give(void) { return tcsetpgrp(keep, 1) == -1 && errno == ENOTTY; }
+static bool front_no_core(void) { struct rlimit l = { 0, 0 }; return setrlimit(RLIMIT_CORE, &l) == 0; }
+
+static const struct { const char *what; bool (*fn)(void); } front_allowed[] = {
+	{ "SIGCONT for another", front_cont }, { "a signal to the recorder", front_tell }, { "its status", front_wait },
+	{ "reading the pipe", front_read }, { "asking whose the terminal is", front_whose },
+	{ "giving it to another", front_give }, { "no core file", front_no_core },
+};
+
+#define NFRONT_REFUSED (sizeof(front_refused) / sizeof(*front_refused))
+#define NFRONT_ALLOWED (sizeof(front_allowed) / sizeof(*front_allowed))
+
+/* In a child whose results are in shared memory, for it may not write. Ends by a signal, as its recorder would. */
+static void try_front(uint8_t *results)
+{
+	unsigned n = 0;
+
+	victim = fork();
+	if (victim == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		for (;;)
+			pause();
+	}
+	lockdown_capabilities(0);
+	if (lockdown_front(victim))
+		_exit(2);
+	for (unsigned i = 0; i < NFRONT_REFUSED; i++) {
+		errno = 0;
+		results[n++] = front_refused[i].fn() == -1 && errno == EPERM;
+	}
+	for (unsigned i = 0; i < NFRONT_ALLOWED; i++)
+		results[n++] = front_allowed[i].fn();
+	front_end_like(SIGHUP);
+	_exit(3);
+}
+
+static void front_locked_down(void)
+{
+	uint8_t *results = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	int words[2], status;
+	unsigned n = 0;
+	pid_t child;
+
+	if (results == MAP_FAILED || pipe(words))
+		exit(1);
+	close(words[1]);
+	keep = words[0];
+	child = fork();
+	if (child == 0)
+		try_front(results);
+	waitpid(child, &status, 0);
+	ok(WIFSIGNALED(status) && WTERMSIG(status) == SIGHUP, "the front ends by a signal as its recorder does");
+	for (unsigned i = 0; i < NFRONT_REFUSED; i++)
+		ok(results[n++], "the front is refused: %s", front_refused[i].what);
+	for (unsigned i = 0; i < NFRONT_ALLOWED; i++)
+		ok(results[n++], "the front still can: %s", front_allowed[i].what);
+}
+
 static void *other_thread(void *arg)
 {
 	int fd = *(int *)arg;
@@ -191,5 +284,6 @@ int main(void)
 	ok(results[n++], "prctl is refused");
 	unlinkat(keep, "kept", 0);
 	rmdir(dir);
+	front_locked_down();
 	return tap_done();
 }
