@@ -194,7 +194,8 @@ static void mapped(struct capture *c, struct tracee *t, uint64_t addr)
 
 	if (!r)
 		return;
-	switch ((uint64_t)t->call.arg[5]) {
+	/* i386's mmap2 counts in pages */
+	switch ((uint64_t)t->call.arg[5] << (t->call.ent->arg[5].kind == FRZ_ARG_PGOFF ? 12 : 0)) {
 	case OFF_SQ_RING:
 		r->sq_addr = addr;
 		if (r->features & FEAT_SINGLE_MMAP)
