@@ -52,41 +52,47 @@ static const struct shared {
 	const char *name, *arg, *help;
 	bool (*set)(struct options *o, const char *v);
 	const char *group; /* heads a new group in the help text */
+	unsigned needs;	   /* one of these flags of the action; 0: none */
 } shared[] = {
-	{ "pid", "PID[,PID]", "of these processes", set_pid, "Filters:" },
-	{ "path", "GLOB", "whose path matches, e.g. '/etc/*'", set_path, NULL },
-	{ "syscall", "NAME[,NAME]", "these calls", set_syscall, NULL },
+	{ "pid", "PID[,PID]", "of these processes", set_pid, "Filters:", ACTION_ROWS },
+	{ "path", "GLOB", "whose path matches, e.g. '/etc/*'", set_path, NULL, ACTION_ROWS },
+	{ "syscall", "NAME[,NAME]", "these calls", set_syscall, NULL, ACTION_ROWS },
 	{ "since", "TIME", "from 2024-05-06T07:08:09.5 (UTC; or with +02:00) or @SECONDS on",
-	  set_since, NULL },
-	{ "until", "TIME", "before that time", set_until, NULL },
-	{ "failed", NULL, "that failed", set_failed, NULL },
-	{ "limit", "N", "at most N rows", set_limit, NULL },
-	{ "format", "FORMAT", "text, csv, json or jsonl", set_format, "Output:" },
+	  set_since, NULL, ACTION_ROWS },
+	{ "until", "TIME", "before that time", set_until, NULL, ACTION_ROWS },
+	{ "failed", NULL, "that failed", set_failed, NULL, ACTION_ROWS },
+	{ "limit", "N", "at most N rows", set_limit, NULL, ACTION_ROWS },
+	{ "format", "FORMAT", "text, csv, json or jsonl", set_format,
+	  "Output:", ACTION_ROWS | ACTION_FORMAT },
 	{ "output", "FILE", "into a new file; one that exists is never overwritten", set_output,
-	  NULL },
-	{ "db", "FILE", "the database, instead of CASE.sqlite beside the case", set_db, NULL },
+	  NULL, 0 },
+	{ "db", "FILE", "the database, instead of CASE.sqlite beside the case", set_db, NULL, 0 },
 	{ "allow-damaged", NULL, "read a damaged case up to and past the damage", set_allow_damaged,
-	  NULL },
-	{ "quiet", NULL, "no progress line", set_quiet, NULL },
+	  NULL, 0 },
+	{ "quiet", NULL, "no progress line", set_quiet, NULL, 0 },
 	{ "require", "LIST", "fail unless the case is sealed, signed, anchored", set_require,
-	  "With --verify:" },
+	  "With --verify:", ACTION_VERIFY },
 	{ "allowed-signers", "FILE", "who may sign, as for ssh-keygen -Y verify",
-	  set_allowed_signers, NULL },
-	{ "revoked", "FILE", "keys that no longer count, as for ssh-keygen -r", set_revoked, NULL },
-	{ "checkpoint", "FILE", "checkpoints that were kept elsewhere", set_checkpoint, NULL },
+	  set_allowed_signers, NULL, ACTION_TRUST },
+	{ "revoked", "FILE", "keys that no longer count, as for ssh-keygen -r", set_revoked, NULL,
+	  ACTION_TRUST },
+	{ "checkpoint", "FILE", "checkpoints that were kept elsewhere", set_checkpoint, NULL,
+	  ACTION_VERIFY },
 	{ "receipt", "FILE", "a receipt of a custody entry (with --receive: of the release)",
-	  set_receipt, NULL },
-	{ "expect-head", "HASH", "the chain head that was noted elsewhere", set_expect_head, NULL },
-	{ "rules", "FILE", "names and paths that are not to be told", set_rules, "With --extract:" },
+	  set_receipt, NULL, ACTION_VERIFY | ACTION_RECEIVE },
+	{ "expect-head", "HASH", "the chain head that was noted elsewhere", set_expect_head, NULL,
+	  ACTION_VERIFY },
+	{ "rules", "FILE", "names and paths that are not to be told", set_rules,
+	  "With --extract:", ACTION_EXTRACT },
 	{ "as", "NAME", "who signs, by the name that allowed signers have", set_as,
-	  "With --sign, --release, --receive:" },
-	{ "to", "NAME", "who is to receive it", set_to, NULL },
-	{ "from", "NAME", "who released it", set_from, NULL },
-	{ "purpose", "TEXT", "what for", set_purpose, NULL },
-	{ "authority", "TEXT", "by whose order", set_authority, NULL },
-	{ "via", "TEXT", "by which way", set_via, NULL },
-	{ "place", "TEXT", "where", set_place, NULL },
-	{ "note", "TEXT", "what else there is to say", set_note, NULL },
+	  "With --sign, --release, --receive:", ACTION_SIGN | ACTION_SIGNS },
+	{ "to", "NAME", "who is to receive it", set_to, NULL, ACTION_SIGN | ACTION_SIGNS },
+	{ "from", "NAME", "who released it", set_from, NULL, ACTION_SIGN | ACTION_SIGNS },
+	{ "purpose", "TEXT", "what for", set_purpose, NULL, ACTION_SIGN | ACTION_SIGNS },
+	{ "authority", "TEXT", "by whose order", set_authority, NULL, ACTION_SIGN | ACTION_SIGNS },
+	{ "via", "TEXT", "by which way", set_via, NULL, ACTION_SIGN | ACTION_SIGNS },
+	{ "place", "TEXT", "where", set_place, NULL, ACTION_SIGN | ACTION_SIGNS },
+	{ "note", "TEXT", "what else there is to say", set_note, NULL, ACTION_SIGN | ACTION_SIGNS },
 };
 #define SHARED (sizeof(shared) / sizeof(shared[0]))
 
@@ -422,23 +428,28 @@ static int take_action(struct options *o, const struct action *a)
 	return 0;
 }
 
-/* What belongs to custody entries is not passed over in silence elsewhere. */
-static bool goes_together(const struct options *o)
+static const char *goes_with(unsigned needs)
 {
-	bool signs = o->action->flags & (ACTION_SIGN | ACTION_SIGNS),
-	     words = o->as || o->to || o->from;
+	return needs & (ACTION_VERIFY | ACTION_TRUST) ? ": it goes with --verify" :
+	       needs & ACTION_EXTRACT		      ? ": it goes with --extract" :
+	       needs & ACTION_SIGNS ? ": it goes with --sign, --release, --receive" :
+				      "";
+}
 
-	for (int i = 0; i < FRZ_REMARKS; i++)
-		words |= o->remark[i] != NULL;
-	if (o->sign_key && !signs)
+/* Nothing is passed over in silence: who gives --require expects it to be looked at. given: a bit
+ * for each of shared. */
+static bool goes_together(const struct options *o, uint64_t given)
+{
+	for (size_t i = 0; i < SHARED; i++)
+		if (given >> i & 1 && shared[i].needs && !(shared[i].needs & o->action->flags)) {
+			complain(0, "--%s does not apply to %s%s%s", shared[i].name,
+				 o->action->name ? "--" : "the summary",
+				 o->action->name ? o->action->name : "",
+				 goes_with(shared[i].needs));
+			return false;
+		}
+	if (o->sign_key && !(o->action->flags & (ACTION_SIGN | ACTION_SIGNS)))
 		complain(0, "--%s and --sign: one action at a time", o->action->name);
-	else if (words && !signs)
-		complain(
-			0,
-			"--as, --to, --from, --purpose, --authority, --via, --place and --note go with --sign, "
-			"--release or --receive");
-	else if (o->rules && strcmp(o->action->name ? o->action->name : "", "extract") != 0)
-		complain(0, "--rules goes with --extract");
 	else if (o->revoked && !o->allowed_signers)
 		complain(0, "--revoked needs --allowed-signers");
 	else
@@ -449,8 +460,10 @@ static bool goes_together(const struct options *o)
 int options_parse(int argc, char **argv, const struct action *actions, size_t n, struct options *o)
 {
 	struct option *list = long_options(actions, n);
+	uint64_t given = 0;
 	int c, rc = 0;
 
+	_Static_assert(SHARED <= 64, "a bit for each");
 	*o = (struct options){ .filters = { .since_ns = FILTER_NONE,
 					    .until_ns = FILTER_NONE,
 					    .limit = FILTER_NONE } };
@@ -467,6 +480,7 @@ int options_parse(int argc, char **argv, const struct action *actions, size_t n,
 			printf("fanalyze " FREC_VERSION "\n");
 			rc = 1;
 		} else if (c >= OPT_SHARED) {
+			given |= (uint64_t)1 << (c - OPT_SHARED);
 			rc = shared[c - OPT_SHARED].set(o, optarg) ? 0 : 3;
 		} else if (c >= OPT_ACTION) {
 			rc = take_action(o, &actions[c - OPT_ACTION]);
@@ -481,12 +495,17 @@ int options_parse(int argc, char **argv, const struct action *actions, size_t n,
 		for (size_t i = 0; i < n; i++)
 			if (!actions[i].name)
 				o->action = &actions[i];
-	if (!goes_together(o))
+	if (!goes_together(o, given))
 		return 3;
 	if (optind < argc)
 		o->case_path = argv[optind++];
 	if (optind < argc) {
-		complain(0, "%s: one case at a time", argv[optind]);
+		bool is_action = false;
+
+		for (size_t i = 0; i < n; i++)
+			is_action |= actions[i].name && !strcmp(actions[i].name, argv[optind]);
+		complain(0, is_action ? "%s: did you mean --%s?" : "%s: one case at a time",
+			 argv[optind], argv[optind]);
 		return 3;
 	}
 	return 0;

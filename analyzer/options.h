@@ -26,6 +26,13 @@ struct action {
 #define ACTION_NO_CASE 2u /* works without a case */
 #define ACTION_SIGN    4u /* --sign: alone, or along with one that SIGNS */
 #define ACTION_SIGNS   8u
+/* which of the options that not all actions have a use for it takes */
+#define ACTION_ROWS    16u /* filters and --format; those that it has no use for it refuses itself */
+#define ACTION_FORMAT  32u
+#define ACTION_TRUST   64u  /* who may sign */
+#define ACTION_VERIFY  128u /* what else is to be held against the case */
+#define ACTION_RECEIVE 256u
+#define ACTION_EXTRACT 512u
 
 /* What rows are wanted. Bound as parameters, never pasted into SQL. */
 struct filters {

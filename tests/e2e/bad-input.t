@@ -205,6 +205,14 @@ FAN_USAGE = [
     ("SQL that fails", [good, "--sql", "SELECT x FROM nowhere"], "nowhere"),
     ("SQL that is no SQL", [good, "--sql", "hello"], "hello|syntax"),
     ("empty SQL", [good, "--sql", ""]),
+    ("a requirement that nobody looks at", [good, "--require", "signed"], "--require", "--verify"),
+    ("a head that nobody compares", [good, "--files", "--expect-head", "0" * 64], "--expect-head", "--verify"),
+    ("signers that nobody asks", [good, "--info", "--allowed-signers", "x"], "--allowed-signers", "--verify"),
+    ("rules for no extract", [good, "--files", "--rules", "x"], "--rules", "--extract"),
+    ("a signer who does not sign", [good, "--files", "--as", "x@y"], "--as", "--sign"),
+    ("a filter for --verify", [good, "--verify", "--pid", "1"], "--pid", "--verify"),
+    ("a filter for --report", [good, "--report", tmp + "/r.html", "--path", "x"], "--path", "--report"),
+    ("an action without its hyphens", [good, "timeline"], "--timeline"),
 ]
 for name, args, *patterns in FAN_USAGE:
     refused(fanalyze(*args), 2, f"fanalyze: {name}", *patterns)
