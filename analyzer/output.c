@@ -12,7 +12,8 @@
 #include "message.h"
 #include "table.h"
 
-#define WIDTH 100u
+#define WIDTH  100u /* where nobody says how wide it is */
+#define NARROW 80u  /* at least */
 
 bool output_format_by_name(const char *name, enum output_format *f)
 {
@@ -38,8 +39,8 @@ bool output_open(struct output *o, const char *file, enum output_format format)
 		o->tty = isatty(STDOUT_FILENO);
 		if (!o->tty)
 			setvbuf(stdout, NULL, _IOFBF, 1 << 16);
-		if (o->tty && ioctl(STDOUT_FILENO, TIOCGWINSZ, &ws) == 0 && ws.ws_col > WIDTH)
-			o->width = ws.ws_col;
+		if (o->tty && ioctl(STDOUT_FILENO, TIOCGWINSZ, &ws) == 0 && ws.ws_col)
+			o->width = ws.ws_col < NARROW ? NARROW : ws.ws_col;
 		return true;
 	}
 	fd = open(file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);

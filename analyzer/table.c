@@ -86,7 +86,13 @@ static struct cell *get_row(sqlite3_stmt *st, int n)
 	return row;
 }
 
-/* Bytes of p that fill at most w columns; after a blank or a slash if there is one late enough. */
+/* Whether a line may end behind p[i]: not between a blank and the path that begins there. */
+static bool breaks(const char *p, size_t i)
+{
+	return strchr(" ,|", p[i]) || (p[i] == '/' && i && p[i - 1] != ' ');
+}
+
+/* Bytes of p that fill at most w columns; up to where a line may end, if that is late enough. */
 static size_t piece(const char *p, size_t n, unsigned w)
 {
 	unsigned cols = 0;
@@ -103,7 +109,7 @@ static size_t piece(const char *p, size_t n, unsigned w)
 			break;
 		cols++;
 		i += len;
-		if (p[i - 1] == ' ' || p[i - 1] == '/' || p[i - 1] == ',' || p[i - 1] == '|')
+		if (breaks(p, i - 1))
 			good = cols * 2 > w ? i : good;
 	}
 	return i < n && good ? good : i;

@@ -153,7 +153,7 @@ void verify_put_item(FILE *out, const char *text)
 	for (const char *p = shown; *p; p += n) {
 		p += strspn(p, " ");
 		n = strcspn(p, " ");
-		if (col + 1 + n > 96 && col > 2) {
+		if (col + 1 + n > 80 && col > 2) {
 			fputs("\n ", out);
 			col = 1;
 		}
@@ -355,25 +355,26 @@ static void print_meaning(const struct verify_options *o, const struct verify_re
 	if (r->ndamage) {
 		print_good_part(r, out);
 		if (r->good_blocks)
-			fputs("- Nothing can be said for certain after that. Blocks that follow the "
-			      "damage are\n  whole in themselves, but what is missing between them, "
-			      "and whether they belong\n  here, cannot be known.\n",
+			fputs("- Nothing can be said for certain after that. Blocks that follow the damage\n"
+			      "  are whole in themselves, but what is missing between them, and whether they\n"
+			      "  belong here, cannot be known.\n",
 			      out);
 		print_anchors(o, r, out);
 		return;
 	}
 	if (r->end == FRZ_E_UNSEALED) {
 		print_good_part(r, out);
-		fputs("- Nothing can be said after that: there is no SEAL. It looks the same whether the "
-		      "case\n  went no further, or went on, or was sealed and then cut at the end of a "
-		      "block. The\n  file cannot show which; what was noted elsewhere can: checkpoints of "
-		      "frec\n  (--checkpoint), a chain head (--expect-head), a receipt (--receipt).\n",
+		fputs("- Nothing can be said after that: there is no SEAL. It looks the same whether\n"
+		      "  the case went no further, or went on, or was sealed and then cut at the end\n"
+		      "  of a block. The file cannot show which; what was noted elsewhere can:\n"
+		      "  checkpoints of frec (--checkpoint), a chain head (--expect-head), a receipt\n"
+		      "  (--receipt).\n",
 		      out);
 		print_tail(r, out);
 	} else {
-		fputs("- Every byte of the file is under a hash, all hashes agree, every record can "
-		      "be read:\n  nothing was changed, cut, put in or moved since it was sealed, "
-		      "short of computing\n  every hash anew.\n",
+		fputs("- Every byte of the file is under a hash, all hashes agree, every record can be\n"
+		      "  read: nothing was changed, cut, put in or moved since it was sealed, short of\n"
+		      "  computing every hash anew.\n",
 		      out);
 	}
 	print_origin(&r->origin, out);
@@ -383,8 +384,8 @@ static void print_meaning(const struct verify_options *o, const struct verify_re
 	if (h->tick_seconds && h->silence_ns / 1000000000u > 3 * h->tick_seconds &&
 	    !r->origin.is_extract)
 		fprintf(out,
-			"- Silence of %ju s before block %ju, where a sign of life was promised every "
-			"%ju s:\n  the recorder was stopped or could not write.\n",
+			"- Silence of %ju s before block %ju, where a sign of life was promised\n"
+			"  every %ju s: the recorder was stopped or could not write.\n",
 			(uintmax_t)(h->silence_ns / 1000000000u), (uintmax_t)h->silence_block,
 			(uintmax_t)h->tick_seconds);
 	if (h->unknown_fields)
@@ -403,8 +404,8 @@ static void print_required(const struct verify_options *o, const struct verify_r
 	if ((o->require & VERIFY_SIGNED) && r->trust != VERIFY_TRUSTED)
 		fputs("- Required, and not so: signed by someone who is trusted.\n", out);
 	if ((o->require & VERIFY_ANCHORED) && !o->nanchors)
-		fputs("- Required, and not so: anchored. Give --expect-head, --checkpoint or "
-		      "--receipt.\n",
+		fputs("- Required, and not so: anchored. Give --expect-head, --checkpoint or\n"
+		      "  --receipt.\n",
 		      out);
 	else if ((o->require & VERIFY_ANCHORED) && !r->anchored)
 		fputs("- Required, and not so: anchored, up to the SEAL.\n", out);

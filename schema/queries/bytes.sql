@@ -10,6 +10,6 @@ WHERE 1
 ORDER BY pid, opened_ns, fd_id
 LIMIT :limit
 -- text
-SELECT pid, comm, fd, substr(opened, 12, 12) AS opened, substr(closed, 12, 12) AS closed, reads,
+SELECT pid, comm, fd, substr(opened, 12, 8) AS opened, substr(closed, 12, 8) AS closed, reads,
 	writes, size(bytes_read) AS "read", size(bytes_written) AS written, path
 FROM rows;

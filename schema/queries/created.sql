@@ -10,7 +10,7 @@ WHERE created > 0
 ORDER BY first_ns, file_id
 LIMIT :limit
 -- text
-SELECT CASE WHEN kind <> 'file' THEN kind || coalesce(' ' || mode, '') ELSE mode END AS mode,
+SELECT CASE WHEN kind NOT IN ('file', 'unknown') THEN kind || coalesce(' ' || mode, '') ELSE mode END AS mode,
 	CASE WHEN owner = grp THEN owner ELSE owner || coalesce(':' || grp, '') END AS owner,
 	size(size) AS size, size(bytes_read) AS "read", size(bytes_written) AS written,
 	substr(first_time, 12, 8) AS first,

@@ -14,7 +14,7 @@ ORDER BY opens + reads + writes + mapped + created + deleted + renamed + execute
 	first_ns, file_id
 LIMIT :limit
 -- text
-SELECT CASE WHEN kind <> 'file' THEN kind || coalesce(' ' || mode, '') ELSE mode END AS mode,
+SELECT CASE WHEN kind NOT IN ('file', 'unknown') THEN kind || coalesce(' ' || mode, '') ELSE mode END AS mode,
 	CASE WHEN owner = grp THEN owner ELSE owner || coalesce(':' || grp, '') END AS owner,
 	size(size) AS size, opens, size(bytes_read) AS "read", size(bytes_written) AS written,
 	what(path, NULL, also(created, 'created', deleted, 'deleted', renamed, 'renamed', executed,

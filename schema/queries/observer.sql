@@ -6,4 +6,4 @@ WHERE 1
 ORDER BY coalesce(pid, 0), coalesce(tid, 0), what
 LIMIT :limit
 -- text
-SELECT pid, tid, what, count, dur(total_ns) AS total, detail FROM rows;
+SELECT pid, tid, what, count, dur(nullif(total_ns, 0)) AS total, detail FROM rows;

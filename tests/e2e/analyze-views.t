@@ -2,8 +2,12 @@
 # The views that others rely on: exact columns, values against what a script is known to have done,
 # the canned queries, the filters, and the same rows in every format.
 import csv
+import fcntl
 import io
+import pty
 import sqlite3
+import struct
+import termios
 
 from lib import *
 
@@ -159,6 +163,32 @@ for action in ("--timeline", "--files", "--bytes", "--processes", "--connections
     a, b = fanalyze(case, action, "--format", "csv"), fanalyze(case, "--query", action[2:], "--format", "csv")
     ok(a.returncode == 0 and a.stdout == b.stdout, f"{action} is the query of that name")
 is_(fanalyze(case, "--timeline", "--format", "csv").stdout.split("\n")[0], VIEWS["timeline"].replace(" ", ","), "CSV has a header row")
+
+# ---- a terminal: as wide as it is, and no narrower than 80 ----
+def on_terminal(columns, *args):
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    p = subprocess.Popen([FANALYZE, case, *args], stdin=subprocess.DEVNULL, stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    out = b""
+    while True:
+        try:
+            got = os.read(ours, 65536)
+        except OSError:
+            break
+        if not got:
+            break
+        out += got
+    os.close(ours)
+    is_(p.wait(), 0, f"{args} on a terminal of {columns} columns")
+    return [len(line) for line in out.decode().split("\r\n")]
+
+
+for columns in (40, 80, 132):
+    for action in ("--timeline", "--files", "--bytes", "--processes", "--connections", "--failures", "--info", "--verify"):
+        n = max(on_terminal(columns, action))
+        ok(n <= max(80, columns), f"{action}: the longest line has {n}")
+ok(max(on_terminal(132, "--timeline")) > 80, "what there is room for is used")
 
 # ---- filters ----
 me, child = p[0]["pid"], p[1]["pid"]
