@@ -166,29 +166,51 @@ static char *hex_of(const uint8_t *p, size_t n)
 	return s;
 }
 
-static char *text_of(const uint8_t *p, size_t n, bool argv)
+static char *text_of(const uint8_t *p, size_t n)
 {
-	char *s = malloc(4 * n + 1), *copy;
-	size_t len;
+	char *s = malloc(4 * n + 1);
 
-	if (!s)
-		return NULL;
-	if (!argv) {
+	if (s)
 		s[utf8_repair(p, n, s)] = '\0';
-		return s;
-	}
+	return s;
+}
+
+/* The words, each ended by a NUL, as a shell takes them. */
+static char *words_of(const uint8_t *p, size_t n)
+{
+	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+				    "0123456789%+,-./:=@_";
+	uint8_t *q = malloc(6 * n + 4); /* a NUL makes two quotes and a blank, a quote four bytes */
+	size_t len = 0;
+	char *s;
+
+	if (!q)
+		return NULL;
 	if (n && !p[n - 1])
 		n--;
-	copy = malloc(n + 1);
-	if (!copy) {
-		free(s);
-		return NULL;
+	for (size_t i = 0, end; n && i <= n; i = end + 1) {
+		bool bare = true;
+
+		for (end = i; end < n && p[end]; end++)
+			bare &= strchr(plain, p[end]) != NULL;
+		bare &= end > i;
+		if (i)
+			q[len++] = ' ';
+		if (!bare)
+			q[len++] = '\'';
+		for (size_t k = i; k < end; k++) {
+			if (p[k] == '\'') {
+				memcpy(q + len, "'\\''", 4);
+				len += 4;
+			} else {
+				q[len++] = p[k];
+			}
+		}
+		if (!bare)
+			q[len++] = '\'';
 	}
-	for (size_t i = 0; i < n; i++)
-		copy[i] = p[i] ? (char)p[i] : ' ';
-	len = utf8_repair((const uint8_t *)copy, n, s);
-	s[len] = '\0';
-	free(copy);
+	s = text_of(q, len);
+	free(q);
 	return s;
 }
 
@@ -206,7 +228,9 @@ static void take(struct caseinfo *ci, const struct frz_block *b, enum frz_key fi
 						    printed("%016" PRIx64, v));
 	} else if (frz_field_bytes(b, field, &p, &n)) {
 		set(ci, key,
-		    shape == SHAPE_HEX ? hex_of(p, n) : text_of(p, n, shape == SHAPE_ARGV));
+		    shape == SHAPE_HEX  ? hex_of(p, n) :
+		    shape == SHAPE_ARGV ? words_of(p, n) :
+					  text_of(p, n));
 	}
 }
 
@@ -322,7 +346,7 @@ bool caseinfo_store(const struct caseinfo *ci, sqlite3 *db, const char *path,
 		iso_time(t->last_ts, last);
 	}
 	slash = slash ? slash + 1 : path;
-	name = text_of((const uint8_t *)slash, strlen(slash), false);
+	name = text_of((const uint8_t *)slash, strlen(slash));
 	good = name &&
 	       (has_id(h) ? store_hex(st, "case_id", h->case_id, sizeof(h->case_id)) :
 			    store(st, "case_id", "not known: its GENESIS cannot be read")) &&

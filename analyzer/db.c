@@ -370,6 +370,13 @@ static void catch_signals(bool on)
 		signal(signals[i], on ? killed : SIG_DFL);
 }
 
+static const char *damage_remedy(const struct options *o, int code)
+{
+	return code == VERIFY_DAMAGED && !o->allow_damaged ?
+		       "; --verify says what holds, --allow-damaged reads past it" :
+		       "";
+}
+
 /* Imports into db, whose transaction is open or not needed. n: what it has, NULL for nothing. The line
  * was printed on failure, but for IMPORT_STALE. */
 static bool import_into(sqlite3 *db, const struct options *o, const struct noted *n,
@@ -393,7 +400,7 @@ static bool import_into(sqlite3 *db, const struct options *o, const struct noted
 	good = im && import_run(im, s, err, sizeof(err), code);
 	import_free(im);
 	if (!good && *code != IMPORT_STALE)
-		complain(*code, "%s", err);
+		complain(*code, "%s%s", err, damage_remedy(o, *code));
 	return good;
 }
 
@@ -403,12 +410,14 @@ static bool db_failed(const char *path, const char *what, int *code)
 	return false;
 }
 
-static mode_t umask_now(void)
+/* Who can read the case can read its database. */
+static mode_t mode_like(const char *case_path)
 {
 	mode_t m = umask(077);
+	struct stat st;
 
 	umask(m);
-	return m;
+	return stat(case_path, &st) == 0 ? ((st.st_mode & 0644) | 0600) & ~m : 0600;
 }
 
 /* A new database at path, in place of what may be there. */
@@ -426,7 +435,7 @@ static bool build(const char *path, const struct options *o, struct case_state *
 		catch_signals(false);
 		return false;
 	}
-	if (fchmod(fd, 0644 & ~umask_now()) < 0) {
+	if (fchmod(fd, mode_like(o->case_path)) < 0) {
 		db_failed(path, strerror(errno), code);
 		goto out;
 	}
@@ -544,8 +553,9 @@ static bool report_damage(const struct options *o, const struct case_state *s, i
 	if (s->fault.err == FRZ_E_IO)
 		complain(*code, "%s: %s", o->case_path, s->fault.what);
 	else
-		complain(*code, "%s: %s at block %" PRIu64 ", offset %" PRIu64 ": %s", o->case_path,
-			 frz_strerror(s->end), s->fault.block, s->fault.offset, s->fault.what);
+		complain(*code, "%s: %s at block %" PRIu64 ", offset %" PRIu64 ": %s%s", o->case_path,
+			 frz_strerror(s->end), s->fault.block, s->fault.offset, s->fault.what,
+			 s->head.blocks ? damage_remedy(o, *code) : "");
 	return false;
 }
 
