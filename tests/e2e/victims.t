@@ -58,13 +58,21 @@ os.symlink("loop", "loop")
 try: os.truncate("loop", 0)
 except OSError: pass
 if os.getuid() == 0:
-    # mounts of its own: the same path is another file for everybody else
+    # mounts of its own: the same path is another file for everybody else. In a child, since where frec
+    # itself is in a chroot, the kernel shows it paths in other mounts from the outermost root on
     write("mnt-file", 71)
     os.mkdir("mnt"); write("mnt/v", 72)
-    if libc.unshare(0x00020000) == 0 and libc.mount(b"none", b"/", None, 0x44000, None) == 0 and \
-       libc.mount(b"none", b"mnt", b"tmpfs", 0, None) == 0:
-        write("mnt/v", 7)
-        unlink("in mounts of its own", top + "/mnt/v", "mnt/v", top + "/mnt/v")
+    here, there = os.pipe()
+    if os.fork() == 0:
+        if libc.unshare(0x00020000) == 0 and libc.mount(b"none", b"/", None, 0x44000, None) == 0 and \
+           libc.mount(b"none", b"mnt", b"tmpfs", 0, None) == 0:
+            write("mnt/v", 7)
+            unlink("in mounts of its own", top + "/mnt/v", "mnt/v", top + "/mnt/v")
+            os.write(there, json.dumps(said[-1]).encode())
+        os._exit(0)
+    os.wait()
+    os.close(there)
+    said.append(json.loads(os.read(here, 4096)))
     # a root of its own, with the same names in it
     jail = top + "/jail"
     os.makedirs(jail + "/etc"); os.makedirs(jail + top)
