@@ -123,7 +123,7 @@ static enum tail_walked walk_half(const struct frz_tail_half *half, const struct
 	*good = err == FRZ_END;
 	if (!*good) {
 		t->unusable += half->usable - at;
-		snprintf(t->why, sizeof(t->why), "records in it make no sense");
+		snprintf(t->why, sizeof(t->why), FRZ_TAIL_NONSENSE);
 	}
 	*m = (struct tail_mark){ .generation = half->generation,
 				 .records = h.records,

@@ -211,15 +211,25 @@ bool frz_unfinished_moved(const struct frz_unfinished *u)
 /* ---- what of it the case lacks ---- */
 
 /* What is not kept of halves i and later. */
-static void cut(struct frz_unfinished *u, unsigned i, const char *damage)
+static void cut(struct frz_tail *t, unsigned i, const char *damage)
 {
-	struct frz_tail *t = &u->tail;
-
 	for (unsigned k = i; k < t->nhalves; k++)
 		t->unusable += t->half[k].usable;
 	t->nhalves = i;
 	if (!t->damage)
 		t->damage = damage;
+}
+
+static void cut_beyond_bounds(struct frz_tail *t)
+{
+	for (unsigned i = 0; i < t->nhalves; i++) {
+		const struct frz_tail_half *h = &t->half[i];
+
+		if (h->mono > CLOCK_MAX || h->real > CLOCK_MAX || h->lost > CLOCK_MAX)
+			cut(t, i, "numbers in it are beyond all bounds");
+	}
+	if (t->unplaced > CLOCK_MAX)
+		t->unplaced = CLOCK_MAX;
 }
 
 /* The number of segments in front of the half that begins with this event; 0: there is none. */
@@ -255,14 +265,9 @@ void frz_unfinished_fit(struct frz_unfinished *u, const uint8_t link[FRZ_HASH_LE
 		return;
 	}
 	u->readable = true;
-	for (unsigned i = 0; i < u->tail.nhalves; i++) {
-		const struct frz_tail_half *h = &u->tail.half[i];
-
-		if (h->mono > CLOCK_MAX || h->real > CLOCK_MAX || h->lost > CLOCK_MAX)
-			cut(u, i, "its clocks are beyond all bounds");
-		else
-			u->events += h->events;
-	}
+	cut_beyond_bounds(&u->tail);
+	for (unsigned i = 0; i < u->tail.nhalves; i++)
+		u->events += u->tail.half[i].events;
 	snprintf(u->why, sizeof(u->why), "%s", u->tail.damage ? u->tail.damage : "");
 }
 
@@ -291,6 +296,31 @@ enum frz_err frz_half_next(struct frz_half_cur *c, struct frz_decoder *d, struct
 	if (err == FRZ_OK)
 		c->seq += rec->seq != 0;
 	return err;
+}
+
+void frz_tail_cut_nonsense(struct frz_tail *t, struct frz_decoder *d)
+{
+	cut_beyond_bounds(t);
+	for (unsigned i = 0; i < t->nhalves; i++) {
+		struct frz_tail_half *h = &t->half[i];
+		struct frz_half_cur c;
+		struct frz_record rec;
+		enum frz_err err;
+		uint64_t at;
+
+		frz_half_begin(&c, h, d);
+		while (at = c.at, (err = frz_half_next(&c, d, &rec)) == FRZ_OK)
+			;
+		if (err == FRZ_END)
+			continue;
+		cut(t, i + 1, FRZ_TAIL_NONSENSE);
+		t->unusable += h->usable - at;
+		t->damage = FRZ_TAIL_NONSENSE;
+		h->usable = at;
+		h->events = c.seq - h->first_event;
+		t->nhalves = i + (at > 0);
+		return;
+	}
 }
 
 /* ---- who writes ---- */

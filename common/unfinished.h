@@ -49,6 +49,8 @@ bool frz_unfinished_moved(const struct frz_unfinished *u);
 void frz_unfinished_fit(struct frz_unfinished *u, const uint8_t link[FRZ_HASH_LEN],
 			uint64_t segments, uint64_t events);
 
+#define FRZ_TAIL_NONSENSE "records in it make no sense"
+
 struct frz_half_cur {
 	const struct frz_tail_half *half;
 	uint64_t at, seq; /* byte and event number of the next record */
@@ -60,6 +62,10 @@ void frz_half_begin(struct frz_half_cur *c, const struct frz_tail_half *half,
 /* The next record: FRZ_OK, FRZ_END, or an error when it holds its checksum and yet makes no
  * sense. */
 enum frz_err frz_half_next(struct frz_half_cur *c, struct frz_decoder *d, struct frz_record *rec);
+
+/* Cuts from the halves of a tail what holds its checksums and yet makes no sense: no recorder
+ * wrote that. It counts as unusable. */
+void frz_tail_cut_nonsense(struct frz_tail *t, struct frz_decoder *d);
 
 enum frz_writer {
 	FRZ_WRITER_UNKNOWN, /* the file system knows no locks, or the file cannot be opened */

@@ -8,7 +8,7 @@
  *   after its segment was on disk, so what is cut is in the tail. Any other damage is not
  *   for us to cut away.
  * - Nothing of a tail that cannot be read, for whatever reason, is given up here: the error says so.
- *   What was read and does not hold its checksums is given up, and the case says so.
+ *   What was read and does not hold its checksums, or makes no sense, is given up, and the case says so.
  */
 #include "recover_private.h"
 
@@ -27,6 +27,7 @@
 #include "genesis.h"
 #include "guardian.h"
 #include "procinfo.h"
+#include "unfinished.h"
 
 #define LOCK_TRIES   40 /* 50 ms apart: a guardian may outlive its frec by a moment */
 #define CHUNK	     (64u << 10)
@@ -218,6 +219,18 @@ static int look_at_tail(struct recovery *r, bool *unmade)
 	return 0;
 }
 
+/* Whatever is in the tail, what is made of it is a case that can be read. */
+static int cut_nonsense(struct recovery *r)
+{
+	struct frz_decoder *d = frz_decoder_new();
+
+	if (!d)
+		return recover_fail(r, "out of memory");
+	frz_tail_cut_nonsense(&r->t, d);
+	frz_decoder_free(d);
+	return 0;
+}
+
 static int read_tail(struct recovery *r)
 {
 	const char *why = NULL;
@@ -254,7 +267,7 @@ static int read_tail(struct recovery *r)
 		return recover_fail(r,
 				    "%s: is being written by process %" PRIu64 "; stop that first",
 				    r->path, r->t.head.pid);
-	return 0;
+	return cut_nonsense(r);
 }
 
 /* What does not hold its hashes behind the last whole block: was it on its way to the disk

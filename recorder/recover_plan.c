@@ -86,6 +86,16 @@ static enum frz_err tell_unusable(struct recovery *r)
 	return append_segment(&r->append, &h, 0, r->recorded_boot, NULL);
 }
 
+/* RECOVERY and SEAL are not written before what stands in front of them, whatever the clock says:
+ * another time namespace has another CLOCK_MONOTONIC. */
+static void not_before(const struct recovery *r, struct moment *now, uint64_t mono)
+{
+	if (now->mono >= mono || strcmp(r->boot, r->recorded_boot))
+		return;
+	now->real += mono - now->mono;
+	now->mono = mono;
+}
+
 static enum frz_err plan_blocks(struct recovery *r, struct recover_result *res)
 {
 	struct append_recovery rec = { .torn_bytes = r->torn_bytes };
@@ -107,11 +117,13 @@ static enum frz_err plan_blocks(struct recovery *r, struct recover_result *res)
 	if (a->lost == r->placed_lost)
 		a->lost += r->t.unplaced;
 
+	not_before(r, &now, r->head.last.mono_ns);
 	err = append_recovery(a, &rec, r->boot, now);
 	for (unsigned i = 0; i < r->t.nhalves && !err; i++)
 		err = append_segment(a, &r->t.half[i], r->t.half[i].lost, r->recorded_boot, NULL);
 	if (!err && r->t.unusable)
 		err = tell_unusable(r);
+	not_before(r, &now, a->last_mono);
 	if (!err)
 		err = append_seal(a, "recovered", r->boot, now);
 	return err;

@@ -13,7 +13,9 @@
 #include <sys/sendfile.h>
 #include <sys/wait.h>
 
+#include "append.h"
 #include "fakecase.h"
+#include "record.h"
 #include "recover.h"
 #include "tail.h"
 #include "tailfile.h"
@@ -384,6 +386,86 @@ static void tail_destroyed(void)
 	ok(s.err == FRZ_END && s.events == whole && s.not_had == r.tail_unusable &&
 		   strstr(r.damage, "do not follow"),
 	   "  is not taken, and that is told: %s", r.damage);
+	fake_remove(path);
+	free(path), free(tail), free(case0), free(tail0);
+}
+
+/* An entry in the middle of a half says something else, and its checksum is right. */
+static void forge_entry(struct frz_tail *t, struct tail *m, uint8_t type, uint64_t mono, uint64_t dur)
+{
+	struct frz_tail_half *h = &t->half[0];
+	uint64_t at = 0, from;
+	struct frz_tail_entry e;
+	uint8_t rec[4096];
+
+	do {
+		from = at;
+		if (frz_tail_next(h, &at, &e) != FRZ_OK)
+			bail_out("no entry");
+	} while (at < h->usable / 2 || e.len > sizeof(rec) || !FRZ_REC_EVENT(e.rec[0]));
+	memcpy(rec, e.rec, e.len);
+	rec[0] = type;
+	frz_tail_put_entry(m->map + (h->data - m->map), from, h->seed, rec, e.len, mono ? mono : e.mono_ns, dur);
+	if (e.last)
+		frz_tail_mark_last(m->map + (h->data - m->map), from);
+}
+
+/* Whatever is in a tail, what comes of it is a case that can be read. */
+static void tail_nonsense(void)
+{
+	const uint64_t now = moment_now().mono, hour = 3600000000000;
+	const struct {
+		const char *name;
+		uint8_t type;
+		uint64_t mono, dur;
+		bool half; /* the half's own time instead */
+		bool taken;
+	} rows[] = {
+		{ "a record of no type", 0, 0, 0, false, false },
+		{ "a body that is another record's", FRZ_R_FILE_HASH, 0, 0, false, false },
+		{ "a time beyond all clocks", FRZ_R_SYSCALL, UINT64_MAX, 0, false, false },
+		{ "a time that has not come", FRZ_R_SYSCALL, now + hour, 0, false, true },
+		{ "a call longer than its time", FRZ_R_SYSCALL, 5, 6, false, false },
+		{ "a half opened beyond all clocks", 0, UINT64_MAX, 0, true, false },
+		{ "a half opened in the future", 0, now + hour, 0, true, true },
+	};
+	char *path = fake_path("nonsense.frz"), *tail = suffixed(path, ".tail");
+	char *case0 = fake_path("case0"), *tail0 = fake_path("tail0");
+	struct recover_result r;
+	struct fake_seen s;
+	struct frz_tail t;
+	struct tail m;
+	uint64_t whole;
+
+	do {
+		fake_remove(path);
+		kill_recorder(path, WRITER_SYNC_SEGMENT, 5000 + rnd(20000));
+		look_at_tail(path, &m, &t);
+		tail_close(&m);
+	} while (!t.nhalves || t.half[0].events < 100);
+	fake_read(path, &s);
+	whole = s.events;
+	copy_file(path, case0);
+	copy_file(tail, tail0);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		copy_file(case0, path);
+		copy_file(tail0, tail);
+		look_at_tail(path, &m, &t);
+		if (rows[i].half)
+			frz_tail_put_half(m.map + (t.half[0].data - m.map) - FRZ_TAIL_PAGE, t.head.genesis_link,
+					  t.half[0].generation, t.half[0].first_event, rows[i].mono,
+					  t.half[0].real);
+		else
+			forge_entry(&t, &m, rows[i].type, rows[i].mono, rows[i].dur);
+		tail_close(&m);
+		*err = '\0';
+		ok(recover_case(path, &r, err, sizeof err) == 0, "with a right checksum, %s: %s", rows[i].name, err);
+		fake_read(path, &s);
+		ok(s.err == FRZ_END && !s.breaks && s.events == r.events && s.not_had == r.tail_unusable &&
+			   (r.tail_unusable == 0) == rows[i].taken &&
+			   (s.events > whole) == (rows[i].taken || !rows[i].half),
+		   "  what stands before it is recovered, the rest is told: %s", r.damage ? r.damage : "");
+	}
 	fake_remove(path);
 	free(path), free(tail), free(case0), free(tail0);
 }
@@ -853,6 +935,7 @@ int main(void)
 	recovery_cut_short(full);
 	recovery_lost(full ? 2000 : 100);
 	tail_destroyed();
+	tail_nonsense();
 	not_begun();
 	no_room_for_recovery(full);
 	torn_case();
