@@ -94,6 +94,8 @@ RECORDER_SRC = \
 	recorder/mapped.c \
 	recorder/keep.c \
 	recorder/uring.c \
+	recorder/uring_files.c \
+	recorder/uring_op.c \
 	recorder/verbose.c \
 	recorder/placement.c \
 	recorder/pins.c \
@@ -372,6 +374,7 @@ SCRIPT_TESTS = \
 	tests/e2e/tamper.t \
 	tests/e2e/strace.t \
 	tests/e2e/uring.t \
+	tests/e2e/uring-files.t \
 	tests/e2e/terminal.t \
 
 # the same, only for check-full

@@ -108,7 +108,7 @@ static void pick_fds(const struct frz_call *c, struct frz_desc *out, bool return
 	*first = *second = -1;
 	if (returned_fd && e->effect == FRZ_FX_OPEN)
 		*first = FRZ_SLOT_RET;
-	for (unsigned i = 0; i < e->nargs && *first < 0; i++)
+	for (unsigned i = 0; i < e->nargs && *first < 0 && !frz_fd_is_index(e, c->arg); i++)
 		if (e->arg[i].kind == FRZ_ARG_FD && kept(c, i) && c->arg[i] >= 0)
 			*first = (int)i;
 	if (*first < 0 && returned_fd)
@@ -273,7 +273,9 @@ static void describe_syscall(const struct frz_decoder *d, const struct frz_call 
 		return;
 	}
 	take_fds(d, c, &fds);
-	returned_fd = out->returned && c->ret >= 0 && frz_returns_fd(e, c->arg);
+	returned_fd = out->returned && c->ret >= 0 && frz_returns_fd(e, c->arg) &&
+		      /* a ring may have none */
+		      (e->effect != FRZ_FX_URING_SETUP || fds.instance[FRZ_SLOT_RET]);
 	pick_fds(c, out, returned_fd, &first, &second);
 	if (first >= 0)
 		out->instance = fds.instance[first];

@@ -22,6 +22,8 @@ struct frz_command {
 #define CMD_DUPFD	  0
 #define CMD_DUPFD_CLOEXEC 1030
 #define NEW_LISTENER	  8 /* SECCOMP_FILTER_FLAG_NEW_LISTENER */
+#define ENTER_REGISTERED_RING 0x10 /* IORING_ENTER_REGISTERED_RING */
+#define USE_REGISTERED_RING   0x80000000 /* IORING_REGISTER_USE_REGISTERED_RING */
 #define COUNT(a)	  (sizeof(a) / sizeof((a)[0]))
 
 const unsigned frz_sysents_n = COUNT(frz_sysents);
@@ -150,6 +152,12 @@ bool frz_returns_fd(const struct frz_sysent *e, const int64_t arg[6])
 		if (!strcmp(list[i], name))
 			return true;
 	return false;
+}
+
+bool frz_fd_is_index(const struct frz_sysent *e, const int64_t arg[6])
+{
+	return (e->effect == FRZ_FX_URING_ENTER && arg[3] & ENTER_REGISTERED_RING) ||
+	       (e->effect == FRZ_FX_URING_REGISTER && arg[1] & USE_REGISTERED_RING);
 }
 
 const struct frz_numsdef *frz_numsdef(int param)

@@ -228,6 +228,12 @@ int64_t frz_arg_value(enum frz_abi abi, enum frz_argkind kind, uint64_t reg);
 unsigned frz_class_by_name(const char *name);
 const char *frz_abi_name(enum frz_abi abi);     /* "x86_64", "i386", "x32", "aarch64" */
 const char *frz_errno_name(int err);            /* "ENOENT"; NULL if it has none */
+/* The fd of io_uring_enter or io_uring_register is the thread's number of a registered ring. */
+bool frz_fd_is_index(const struct frz_sysent *e, const int64_t arg[6]);
+/* What the fd of an operation submitted through io_uring is: a file, the directory of its path,
+ * or nothing at all. Of an opcode that is not known: a file. */
+enum frz_uring_fd { FRZ_UFD_FILE, FRZ_UFD_DIR, FRZ_UFD_NONE };
+enum frz_uring_fd frz_uring_fd(unsigned opcode); /* describe_uring.c */
 const char *frz_uring_op_name(unsigned opcode); /* "io_uring.read"; NULL if not known */
 
 #endif

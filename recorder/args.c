@@ -500,7 +500,8 @@ void args_at_entry(struct capture *c, struct tracee *t, uint64_t now_ns)
 
 		switch (a->kind) {
 		case FRZ_ARG_FD:
-			take_fd(c, t, i, (int)v, now_ns);
+			if (!frz_fd_is_index(ent, p->arg))
+				take_fd(c, t, i, (int)v, now_ns);
 			break;
 		case FRZ_ARG_DIRFD:
 			if ((int)v != AT_FDCWD)

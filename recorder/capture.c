@@ -280,7 +280,7 @@ static struct fdent *bind_returned(struct capture *c, struct tracee *t, int64_t 
 	enum frz_bind_how how;
 	const struct fdent *parent;
 
-	if (!p->ent || ret < 0 || ret > INT32_MAX || !frz_returns_fd(p->ent, p->arg))
+	if (!p->ent || ret < 0 || ret > INT32_MAX || !frz_returns_fd(p->ent, p->arg) || uring_without_fd(t))
 		return NULL;
 	how = returned_how(t);
 	parent = how == FRZ_B_DUP ? item_fd(t, 0) : NULL;

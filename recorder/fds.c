@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 
 #include "mem.h"
+#include "uring.h"
 #include "walk.h"
 
 #define CLOSE_RANGE_UNSHARE_FLAG 2u /* linux/close_range.h */
@@ -182,6 +183,7 @@ struct fdent *fd_entry(struct capture *c, struct tracee *t, int fd, uint64_t now
 	if (ent) {
 		resolve_fdinfo(t->tid, fd, &ent->flags, &ent->position);
 		ent->parent = parent;
+		uring_met(c, t, ent);
 	}
 	return ent;
 }
@@ -323,6 +325,8 @@ void fds_at_attach(struct capture *c, struct tracee *t, uint64_t now_ns)
 			listed++;
 		}
 		emit_commit(c->emit);
+		if (ent)
+			uring_met(c, t, ent);
 	}
 	if (more && fstat(dirfd(dir), &st) == 0 &&
 	    st.st_size > listed) { /* Linux 6.2: how many there are */

@@ -26,29 +26,30 @@ def compare(name, case, text):
     ok(any(r["size"] == 5000 for r in gone), f"{name}: what unlinkat destroyed is known", gone)
 
 
-for options in ([], ["--no-seccomp"]):
-    name = "launched" + "".join(options)
-    case, folder = f"{tmp}/{name}.frz", fresh(name)
-    r = frec("-q", *options, "-o", case, "--", f"{BUILD}/targets/uring", folder)
-    if r.returncode == 77:
-        skip("io_uring", "not to be had here")
-        done()
-        sys.exit(0)
-    is_(r.returncode, 0, f"{name}: the target ended well")
-    is_sealed(case, f"{name}: verifies")
-    compare(name, case, r.stdout)
+for abi, program in others("uring"):
+    for options in ([], ["--no-seccomp"]):
+        name = f"{abi}, launched" + "".join(options)
+        case, folder = f"{tmp}/{name}.frz", fresh(name)
+        r = frec("-q", *options, "-o", case, "--", program, folder)
+        if r.returncode == 77:
+            skip("io_uring", "not to be had here")
+            done()
+        is_(r.returncode, 0, f"{name}: the target ended well")
+        is_sealed(case, f"{name}: verifies")
+        compare(name, case, r.stdout)
 
-case, folder = f"{tmp}/attached.frz", fresh("attached")
-p = start(f"{BUILD}/targets/uring", folder, "wait", stdin=subprocess.PIPE)
-time.sleep(0.2)
-f = attach([p.pid], case, "-q")
-p.stdin.write("x")
-p.stdin.flush()
-out, _ = p.communicate(timeout=30)
-is_(p.returncode, 0, "attached: the target ended well")
-f.communicate(timeout=30)
-is_sealed(case, "attached: verifies")
-compare("attached", case, out)
+    name = f"{abi}, attached"
+    case, folder = f"{tmp}/{name}.frz", fresh(name)
+    p = start(program, folder, "wait", stdin=subprocess.PIPE)
+    wait_until(lambda: reads(p.pid))
+    f = attach_surely(p.pid, case)
+    p.stdin.write("x")
+    p.stdin.flush()
+    out, _ = p.communicate(timeout=30)
+    is_(p.returncode, 0, f"{name}: the target ended well")
+    f.communicate(timeout=30)
+    is_sealed(case, f"{name}: verifies")
+    compare(name, case, out)
 
 # a kernel thread takes the submissions: what frec did not see it says, and guesses nothing
 case, folder = f"{tmp}/sqpoll.frz", fresh("sqpoll")
@@ -63,4 +64,17 @@ if is_(r.returncode, 0, "sqpoll: the target ended well"):
     text = fanalyze(case).stdout
     like(text, r"(?m)^not seen .*io_uring with SQPOLL", "sqpoll: so does the summary")
     is_(rows(case, "SELECT * FROM io_audit WHERE verdict LIKE 'differs%'"), [], "sqpoll: no audit differs")
+
+# a ring from before: once a kernel thread serves it no call need tell of it
+case, folder = f"{tmp}/before.frz", fresh("before")
+p = start(f"{BUILD}/targets/uring", folder, "before", stdin=subprocess.PIPE)
+is_(p.stdout.readline(), "ready\n", "before: the ring is there")
+f = attach([p.pid], case, "-q")
+p.stdin.write("x")
+p.stdin.flush()
+p.communicate(timeout=30)
+f.communicate(timeout=30)
+is_((p.returncode, one(case, "SELECT count(*) FROM timeline WHERE syscall LIKE 'io_uring.%' OR syscall = 'io_uring_enter'")), (0, 0),
+    "before: it worked without a call")
+is_(one(case, "SELECT count(*) FROM coverage WHERE what = 'io_uring ring not followed'"), 1, "before: coverage names the ring")
 done()

@@ -1,12 +1,17 @@
 /*
  * uring.c - file work done through io_uring alone, with its own account on standard output:
  * one line an operation, `name fd path result` (tab between, "-" none). No liburing: the rings
- * are driven by hand. Usage: uring FOLDER [wait|sqpoll]; sqpoll: a kernel thread takes what is submitted,
- * as soon as it is there
+ * are driven by hand. Usage: uring FOLDER [wait|sqpoll|before|files]; sqpoll: a kernel thread takes what is
+ * submitted, as soon as it is there; before: the same, with a tracer that comes when it runs; files:
+ * registered files and rings, fds that are none, addresses, with one more member a line: what
+ * the detail must have in it
  */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/io_uring.h>
+#include <netinet/in.h>
+#include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,13 +20,20 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+/* newer than some headers */
+#define ENTER_REGISTERED_RING 16
+#define REGISTER_FILES2 13
+#define REGISTER_RING_FDS 20
+#define OP_FTRUNCATE 55
+
 #define DIE(what) do { perror(what); exit(1); } while (0)
 
-static int ring;
-static uint8_t *sq, *cq;
-static struct io_uring_params params;
-static struct io_uring_sqe *sqes;
-static uint64_t next_data = 100;
+static __thread int ring;
+static __thread uint8_t *sq, *cq;
+static __thread struct io_uring_params params;
+static __thread struct io_uring_sqe *sqes;
+static __thread uint64_t next_data = 100;
+static __thread int entered = -1;        /* the ring's number when it is registered */
 static char folder[3000];
 
 static void setup(void)
@@ -78,7 +90,8 @@ static void submit(unsigned n, int *results)
 			if (__atomic_load_n(at(sq, params.sq_off.flags), __ATOMIC_ACQUIRE) & IORING_SQ_NEED_WAKEUP &&
 			    syscall(SYS_io_uring_enter, ring, 0, 0, IORING_ENTER_SQ_WAKEUP, NULL, 0) < 0)
 				DIE("io_uring_enter");
-	} else if (syscall(SYS_io_uring_enter, ring, n, n, IORING_ENTER_GETEVENTS, NULL, 0) != (long)n) {
+	} else if (syscall(SYS_io_uring_enter, entered < 0 ? ring : entered, n, n,
+	                   IORING_ENTER_GETEVENTS | (entered < 0 ? 0 : ENTER_REGISTERED_RING), NULL, 0) != (long)n) {
 		DIE("io_uring_enter");
 	}
 	for (unsigned i = 0; i < n; i++) {
@@ -108,6 +121,107 @@ static void say(const char *name, int fd, const char *path, int res)
 	printf("io_uring.%s\t%s\t%s%s%s\t%d\n", name, number, path ? folder : "-", path ? "/" : "", path ? path : "", res);
 }
 
+/* One more member behind the last line. */
+static void detail(const char *name, int fd, const char *path, int res, const char *has)
+{
+	char number[16] = "-";
+
+	if (fd >= 0)
+		snprintf(number, sizeof(number), "%d", fd);
+	printf("io_uring.%s\t%s\t%s%s%s\t%d\t%s\n", name, number, path ? folder : "-", path ? "/" : "", path ? path : "", res, has);
+}
+
+static void enter_by_number(void)
+{
+	struct { uint32_t offset, resv; uint64_t data; } up = { UINT32_MAX, 0, (uint64_t)ring };
+
+	if (syscall(SYS_io_uring_register, ring, REGISTER_RING_FDS, &up, 1) != 1)
+		DIE("IORING_REGISTER_RING_FDS");
+	entered = (int)up.offset;
+}
+
+/* Another thread's ring has the same number. */
+static void *other_thread(void *fd)
+{
+	static char data[300];
+
+	setup();
+	enter_by_number();
+	sqe(IORING_OP_READ, *(int *)fd, data, sizeof(data), 0);
+	detail("read", *(int *)fd, "b", one(), "-");
+	return NULL;
+}
+
+static int file(const char *name, unsigned size)
+{
+	char data[300];
+	int fd = open(name, O_RDWR | O_CREAT, 0644);
+
+	memset(data, name[0], sizeof(data));
+	if (fd < 0 || write(fd, data, size) != (ssize_t)size)
+		DIE(name);
+	return fd;
+}
+
+static void files(void)
+{
+	struct { uint32_t offset, resv; uint64_t data; } update = { 0 };
+	struct { uint32_t nr, flags; uint64_t resv, data, tags; } sparse = { .nr = 4, .flags = 1 };
+	struct sockaddr_in nobody = { .sin_family = AF_INET, .sin_port = htons(9), .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	static char data[300];
+	int a = file("a", 100), b = file("b", 200), s, both[2];
+	pthread_t thread;
+
+	close(file("c", 50));
+	setup();
+	enter_by_number();
+	if (pthread_create(&thread, NULL, other_thread, &b) || pthread_join(thread, NULL))
+		DIE("pthread_create");
+	sqe(IORING_OP_READ, a, data, sizeof(data), 0);
+	detail("read", a, "a", one(), "-");
+
+	if (syscall(SYS_io_uring_register, ring, IORING_REGISTER_FILES, &a, 1) < 0)
+		DIE("IORING_REGISTER_FILES");
+	sqe(IORING_OP_READ, 0, data, sizeof(data), 0)->flags = IOSQE_FIXED_FILE;
+	detail("read", a, "a", one(), "registered file 0");
+	update.data = (uint64_t)(uintptr_t)&b;
+	if (syscall(SYS_io_uring_register, ring, IORING_REGISTER_FILES_UPDATE, &update, 1) != 1)
+		DIE("IORING_REGISTER_FILES_UPDATE");
+	sqe(IORING_OP_READ, 0, data, sizeof(data), 0)->flags = IOSQE_FIXED_FILE;
+	detail("read", b, "b", one(), "registered file 0");
+
+	if (syscall(SYS_io_uring_register, ring, IORING_UNREGISTER_FILES, NULL, 0) < 0 ||
+	    syscall(SYS_io_uring_register, ring, REGISTER_FILES2, &sparse, sizeof(sparse)) < 0)
+		DIE("IORING_REGISTER_FILES2");
+	sqe(IORING_OP_OPENAT, AT_FDCWD, "a", 0, 0)->file_index = 2;
+	detail("openat", -1, "a", one(), "into registered file 1");
+	sqe(IORING_OP_READ, 1, data, sizeof(data), 0)->flags = IOSQE_FIXED_FILE;
+	detail("read", -1, NULL, one(), "registered file 1, which is not known");
+	sqe(IORING_OP_CLOSE, 0, NULL, 0, 0)->file_index = 2;
+	detail("close", -1, NULL, one(), "registered file 1");
+
+	/* whose result is whose only the program knows */
+	sqe(IORING_OP_WRITE, a, data, 10, 0)->user_data = next_data - 1;
+	sqe(IORING_OP_WRITE, a, data, 10, 50)->user_data = next_data - 2;
+	submit(2, both);
+	detail("write", a, "a", 10, "same user_data");
+	detail("write", a, "a", 10, "same user_data");
+
+	sqe(IORING_OP_PROVIDE_BUFFERS, 1, data, 16, 0);
+	detail("provide_buffers", -1, NULL, one(), "-");
+	s = socket(AF_INET, SOCK_STREAM, 0);
+	sqe(IORING_OP_CONNECT, s, &nobody, 0, sizeof(nobody));
+	detail("connect", s, "*", one(), "127.0.0.1:9");
+	sqe(IORING_OP_UNLINKAT, AT_FDCWD, "c", 0, 0);
+	detail("unlinkat", -1, "c", one(), "was={file size=50 ");
+	sqe(OP_FTRUNCATE, b, NULL, 0, 5);
+	detail("ftruncate", b, "b", one(), "was={file size=200 ");
+	sqe(IORING_OP_RENAMEAT, AT_FDCWD, "a", (uint32_t)AT_FDCWD, (uint64_t)(uintptr_t)"b")->rename_flags = 2;
+	detail("renameat", -1, "a", one(), "RENAME_EXCHANGE");
+	if (read(0, data, 1) < 0)
+		DIE("read");
+}
+
 int main(int argc, char **argv)
 {
 	static char data[5000];
@@ -115,13 +229,19 @@ int main(int argc, char **argv)
 
 	if (argc < 2 || chdir(argv[1]) || !getcwd(folder, sizeof(folder)))
 		DIE("chdir");
-	if (argc > 2 && !strcmp(argv[2], "sqpoll")) {
+	if (argc > 2 && (!strcmp(argv[2], "sqpoll") || !strcmp(argv[2], "before"))) {
 		params.flags = IORING_SETUP_SQPOLL;
-		params.sq_thread_idle = 2000;
+		params.sq_thread_idle = 20000;
+	} else if (argc > 2 && !strcmp(argv[2], "files")) {
+		files();
+		fflush(stdout);
+		return 0;
 	} else if (argc > 2 && read(0, data, 1) != 1) {
 		DIE("read");
 	}
 	setup();
+	if (argc > 2 && !strcmp(argv[2], "before") && (write(1, "ready\n", 6) != 6 || read(0, data, 1) != 1))
+		DIE("read");
 
 	sqe(IORING_OP_OPENAT, AT_FDCWD, "one", 0644, 0)->open_flags = O_RDWR | O_CREAT | O_TRUNC;
 	fd = one();

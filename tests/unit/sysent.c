@@ -167,6 +167,21 @@ static void kinds(void)
 	ok(frz_returns_fd(e, arg), "landlock_create_ruleset returns an fd");
 	arg[2] = 1;
 	ok(!frz_returns_fd(e, arg), "asked for the version it does not");
+	e = frz_sysent(FRZ_ABI_X86_64, 426);
+	arg[3] = 1;
+	ok(!frz_fd_is_index(e, arg), "io_uring_enter's fd is one");
+	arg[3] = 0x11;
+	ok(frz_fd_is_index(e, arg), "with ENTER_REGISTERED_RING it is a number");
+	e = frz_sysent(FRZ_ABI_X86_64, 427);
+	arg[1] = 2;
+	ok(!frz_fd_is_index(e, arg), "io_uring_register's fd is one");
+	arg[1] = 0x80000002;
+	ok(frz_fd_is_index(e, arg), "with USE_REGISTERED_RING it is a number");
+	e = frz_sysent(FRZ_ABI_X86_64, 16);
+	ok(!frz_fd_is_index(e, arg), "ioctl's fd is one whatever its arguments");
+	ok(frz_uring_fd(22) == FRZ_UFD_FILE && frz_uring_fd(18) == FRZ_UFD_DIR &&
+		   frz_uring_fd(51) == FRZ_UFD_NONE && frz_uring_fd(250) == FRZ_UFD_FILE,
+	   "what the fd of an io_uring operation is");
 }
 
 static void in_memory(void)
