@@ -11,10 +11,11 @@ static int nothing(const struct options *o)
 }
 
 static const struct action actions[] = {
-	{ NULL, NULL, NULL, nothing, NULL, 0 },
-	{ "timeline", NULL, "t", nothing, "timeline", 0 },
-	{ "files", NULL, "f", nothing, "files", 0 },
-	{ "sql", "SELECT", "s", nothing, NULL, 0 },
+	{ NULL, NULL, NULL, nothing, NULL, ACTION_ROWS },
+	{ "timeline", NULL, "t", nothing, "timeline", ACTION_ROWS },
+	{ "files", NULL, "f", nothing, "files", ACTION_ROWS },
+	{ "sql", "SELECT", "s", nothing, NULL, ACTION_ROWS },
+	{ "verify", NULL, "v", nothing, NULL, ACTION_TRUST | ACTION_VERIFY },
 };
 
 static int parse(struct options *o, const char *const *words)
@@ -78,10 +79,15 @@ int main(void)
 	is_int(PARSE(&o, "--sql", "SELECT 1", "--", "--files"), 0, "a case named like an option");
 	is_str(o.case_path, "--files", "behind --");
 
+	is_int(PARSE(&o, "x.frz", "--verify", "--require", "sealed", "--allowed-signers", "s"), 0, "what goes together");
+
 	fclose(stderr);         /* what follows complains */
 	stderr = fopen("/dev/null", "w");
 	is_int(PARSE(&o, "x.frz", "--timeline", "--files"), 3, "two actions");
 	is_int(PARSE(&o, "x.frz", "y.frz"), 3, "two cases");
+	is_int(PARSE(&o, "x.frz", "--require", "sealed"), 3, "a requirement for a summary");
+	is_int(PARSE(&o, "x.frz", "--verify", "--failed"), 3, "a filter for --verify");
+	is_int(PARSE(&o, "x.frz", "--files", "--as", "a@b"), 3, "a signer for a question");
 	is_int(PARSE(&o, "x.frz", "--frob"), 3, "an unknown option");
 	is_int(PARSE(&o, "x.frz", "-x"), 3, "an unknown letter");
 	is_int(PARSE(&o, "x.frz", "--sql"), 3, "a missing argument");
