@@ -175,8 +175,8 @@ static void count_call(struct rows *r, struct live *l, uint32_t call, const stru
 	c[call_counts_count]++;
 	c[call_counts_failures] += failed;
 	if (r->desc.bytes > 0)
-		c[call_counts_bytes] += r->desc.bytes;
-	c[call_counts_dur] += dur;
+		c[call_counts_bytes] = frz_add(c[call_counts_bytes], r->desc.bytes);
+	c[call_counts_dur] = frz_add(c[call_counts_dur], dur);
 	if (dur > c[call_counts_max_dur])
 		c[call_counts_max_dur] = dur;
 	if (c[call_counts_first] == NIL || ts < c[call_counts_first])
@@ -217,7 +217,7 @@ static bool event(struct rows *r, const struct frz_record *rec)
 {
 	struct frz_desc *d = &r->desc;
 	const struct frz_call *c = &rec->u.call;
-	int64_t ts = (int64_t)(rec->mono_ns - rec->dur_ns) + r->to_real;
+	int64_t ts = frz_add((int64_t)(rec->mono_ns - rec->dur_ns), r->to_real);
 	struct live *l = notes_live(r, c->tid);
 	const struct frz_sysent *ent;
 	const struct call_info *ci;
@@ -273,9 +273,11 @@ static bool event(struct rows *r, const struct frz_record *rec)
 			int64_t *t = rows_columns(r, TABLE_tasks, l->task);
 
 			if (ent->read_slot >= 0)
-				t[tasks_recorded_read] += d->bytes;
+				t[tasks_recorded_read] = frz_add(t[tasks_recorded_read], d->bytes);
 			if (ent->write_slot >= 0)
-				t[tasks_recorded_written] += d->bytes;
+				t[tasks_recorded_written] = frz_add(t[tasks_recorded_written], d->bytes);
+			if (ent->read_slot >= 0 && !strcmp(ent->name, "copy_file_range"))
+				t[tasks_copied] += d->bytes;
 		}
 	}
 	r->stats.events++;
@@ -291,7 +293,7 @@ bool rows_record(struct rows *r, const struct frz_record *rec)
 	if (rec->type == FRZ_R_SYSCALL || rec->type == FRZ_R_URING)
 		return event(r, rec);
 	if (FRZ_REC_TIMED((unsigned)rec->type))
-		r->last_ts = (int64_t)rec->mono_ns + r->to_real;
+		r->last_ts = frz_add((int64_t)rec->mono_ns, r->to_real);
 	notes_record(r, rec);
 	return !r->failed;
 }
@@ -299,10 +301,10 @@ bool rows_record(struct rows *r, const struct frz_record *rec)
 bool rows_known(struct rows *r, const struct frz_record *rec)
 {
 	if (FRZ_REC_EVENT((unsigned)rec->type)) {
-		r->last_ts = (int64_t)(rec->mono_ns - rec->dur_ns) + r->to_real;
+		r->last_ts = frz_add((int64_t)(rec->mono_ns - rec->dur_ns), r->to_real);
 		r->nfresh = 0;
 	} else if (FRZ_REC_TIMED((unsigned)rec->type)) {
-		r->last_ts = (int64_t)rec->mono_ns + r->to_real;
+		r->last_ts = frz_add((int64_t)rec->mono_ns, r->to_real);
 	} else if (rec->type == FRZ_R_FILE) {
 		files_known(r, rec->u.number);
 	} else if (rec->type == FRZ_R_BIND) {

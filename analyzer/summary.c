@@ -63,8 +63,9 @@ static bool line(struct output *out, sqlite3 *db, const char *label, const char 
 static const char audit_sql[] =
 	"SELECT CASE WHEN count(*) = 0 THEN 'no thread was recorded'"
 	" WHEN sum(verdict = 'not comparable') = count(*) THEN 'not comparable: calls that the kernel counts were left out'"
-	" WHEN sum(verdict = 'balanced') = count(*) THEN 'balances to the byte for all ' || count(*) || ' threads'"
-	" ELSE sum(verdict = 'balanced') || ' of ' || count(*) || ' threads balance'"
+	" WHEN sum(verdict GLOB 'balanced*') = count(*) THEN 'balances to the byte for all ' || count(*) || ' threads'"
+	" || CASE WHEN sum(verdict GLOB 'balanced *') THEN ', copies on overlayfs counted twice' ELSE '' END"
+	" ELSE sum(verdict GLOB 'balanced*') || ' of ' || count(*) || ' threads balance'"
 	" || CASE WHEN sum(verdict GLOB 'differs*') THEN ', ' || sum(verdict GLOB 'differs*') || ' DIFFER' ELSE '' END"
 	" || CASE WHEN sum(verdict = 'unknown') THEN ', ' || sum(verdict = 'unknown') || ' unknown' ELSE '' END"
 	" || ': --query audit' END FROM io_audit";

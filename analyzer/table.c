@@ -110,7 +110,7 @@ static size_t piece(const char *p, size_t n, unsigned w)
 		cols++;
 		i += len;
 		if (breaks(p, i - 1))
-			good = cols * 2 > w ? i : good;
+			good = cols * 3 > w ? i : good;
 	}
 	return i < n && good ? good : i;
 }

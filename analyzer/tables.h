@@ -22,7 +22,8 @@
 	X(first_touch, NIL) X(last_touch, NIL)
 #define COLS_tasks(X) X(tid, 0) X(proc, 0) X(life, 0) X(fdtable, NIL) X(born, NIL) X(gone, NIL) \
 	X(started, NIL) X(ended, NIL) X(io_state, 0) X(base_read, 0) X(base_written, 0) \
-	X(kernel_read, 0) X(kernel_written, 0) X(recorded_read, 0) X(recorded_written, 0)
+	X(kernel_read, 0) X(kernel_written, 0) X(recorded_read, 0) X(recorded_written, 0) \
+	X(copied, 0)
 #define COLS_threads(X) X(task, 0) X(comm, 0) X(tid, 0) X(pid, 0) X(proc, 0)
 #define COLS_files(X) X(path, 0) X(dev, 0) X(ino, 0) X(kind, NIL) X(mode, NIL) X(uid, NIL) X(gid, NIL) \
 	X(owner, NIL) X(grp, NIL) X(size, NIL) X(mtime_s, NIL) X(mtime_ns, NIL) X(victim, 0) \

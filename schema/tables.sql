@@ -113,7 +113,8 @@ CREATE TABLE tasks (            -- one per life of a thread
 	kernel_read INTEGER NOT NULL,
 	kernel_written INTEGER NOT NULL,
 	recorded_read INTEGER NOT NULL,
-	recorded_written INTEGER NOT NULL
+	recorded_written INTEGER NOT NULL,
+	copied INTEGER NOT NULL         -- by copy_file_range, part of both
 );
 
 CREATE TABLE threads (          -- a task under one name

@@ -121,6 +121,10 @@ SELECT p.pid, t.tid,
 	WHEN t.io_state <> 2 THEN 'unknown'
 	WHEN t.kernel_read = t.recorded_read AND t.kernel_written = t.recorded_written
 		THEN 'balanced'
+	-- overlayfs hands a copy on to the file system below it, and the kernel counts both
+	WHEN t.copied > 0 AND t.kernel_read - t.recorded_read = t.copied
+		AND t.kernel_written - t.recorded_written = t.copied
+		THEN printf('balanced with %d bytes of copy_file_range counted twice', t.copied)
 	WHEN t.kernel_written = t.recorded_written THEN
 		printf('differs by %d read', t.recorded_read - t.kernel_read)
 	WHEN t.kernel_read = t.recorded_read THEN

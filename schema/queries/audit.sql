@@ -3,7 +3,7 @@ SELECT pid, tid, kernel_read, kernel_written, recorded_read, recorded_written, v
 FROM io_audit
 WHERE 1
 	AND listed(:pid, pid)
-	AND verdict <> 'balanced' -- :failed
+	AND verdict NOT GLOB 'balanced*' -- :failed
 ORDER BY pid, tid
 LIMIT :limit
 -- text

@@ -21,7 +21,7 @@ def free_port():
 def audited(name, case, threads=1):
     """Every thread of the case balances; none is unknown."""
     audit = rows(case, "SELECT * FROM io_audit")
-    bad = [a for a in audit if a["verdict"] != "balanced"]
+    bad = [a for a in audit if a["verdict"].split()[0] != "balanced"]      # "counted twice" where /tmp is an overlayfs
     read = sum(a["kernel_read"] or 0 for a in audit)
     written = sum(a["kernel_written"] or 0 for a in audit)
     return ok(len(audit) >= threads and not bad,
@@ -70,7 +70,7 @@ def work(i):
     with tempfile.NamedTemporaryFile() as f:
         f.write(os.urandom(1000 * i)); f.flush()
         with open(f.name, 'rb') as g: hashlib.sha256(g.read()).hexdigest()
-    with open(f'out{{i}}', 'wb') as o, open(__import__('sys').executable, 'rb') as s:
+    with open(f'out{{i}}', 'wb') as o, open('src', 'rb') as s:
         os.sendfile(o.fileno(), s.fileno(), 0, 50000)
         os.copy_file_range(s.fileno(), o.fileno(), 7777)
         os.writev(o.fileno(), [b'a' * 100, b'b' * 200]); os.pwrite(o.fileno(), b'c' * 50, 10)
@@ -81,7 +81,7 @@ pid = os.fork()
 if pid == 0:
     work(5); os._exit(0)
 os.waitpid(pid, 0)
-"""], threads=6)
+"""], threads=6, setup="head -c 100000 /dev/zero >src")
 launched("node", ["node", "-e", f"""
 const fs = require('fs'), cp = require('child_process');
 for (let i = 0; i < {10 * MUCH}; i++) fs.writeFile('f' + i, Buffer.alloc(i * 1000), () => fs.readFile('f' + i, () => 0));

@@ -146,7 +146,7 @@ extract("a.frz", "pid.frz", "--pid", f"{pids[0]},{pids[-1]}")
 sound("pid.frz", "by pid")
 same_rows("a.frz", "pid.frz", "by pid", "--pid", f"{pids[0]},{pids[-1]}")
 is_({r["pid"] for r in rows("pid.frz", "SELECT pid FROM processes")}, {pids[0], pids[-1]}, "no other process is in it")
-is_(one("pid.frz", "SELECT count(*) FROM io_audit WHERE verdict <> 'balanced'"), 0, "its byte counts still balance")
+is_(one("pid.frz", "SELECT count(*) FROM io_audit WHERE verdict NOT GLOB 'balanced*'"), 0, "its byte counts still balance")
 ok(count("pid.frz", "events") > 0 and origin("pid.frz")["filter"] == f"pid: {pids[0]},{pids[-1]}\n", "it says what is missing",
    origin("pid.frz"))
 want = rows("a.frz", f"SELECT * FROM fd_bytes WHERE pid IN ({pids[0]}, {pids[-1]})")
