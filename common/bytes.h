@@ -59,6 +59,18 @@ static inline int64_t frz_unzigzag(uint64_t v)
 }
 
 /* Writes v at p, which has room for FRZ_VARINT_MAX bytes; returns the bytes used. */
+/* What fits, and a + b or what is nearest to it: numbers in a case are hostile. */
+static inline int64_t frz_i64(uint64_t v) { return v > INT64_MAX ? INT64_MAX : (int64_t)v; }
+
+static inline int64_t frz_add(int64_t a, int64_t b)
+{
+	int64_t sum;
+
+	if (__builtin_add_overflow(a, b, &sum))
+		return a < 0 ? INT64_MIN : INT64_MAX;
+	return sum;
+}
+
 static inline size_t frz_put_varint(uint8_t *p, uint64_t v)
 {
 	size_t n = 0;
