@@ -347,9 +347,8 @@ static void control(void)
 	CALL("sendmmsg", NULL, NULL, SYS_sendmmsg, p[0], mm, 0, 0);
 	CALL("sendmmsg", NULL, NULL, SYS_sendmmsg, p[0], NOWHERE, 100, 0);
 	one = 1 << 20;
-	if (setsockopt(p[0], SOL_SOCKET, SO_SNDBUFFORCE, &one, sizeof(one)) != 0)
-		setsockopt(p[0], SOL_SOCKET, SO_SNDBUF, &one, sizeof(one));
-	say("setsockopt", 0, NULL, NULL);
+	if (CALL("setsockopt", NULL, NULL, SYS_setsockopt, p[0], SOL_SOCKET, SO_SNDBUFFORCE, &one, sizeof(one)))
+		CALL("setsockopt", NULL, NULL, SYS_setsockopt, p[0], SOL_SOCKET, SO_SNDBUF, &one, sizeof(one));
 	CALL("sendmmsg", NULL, NULL, SYS_sendmmsg, p[0], mm, 2000, MSG_DONTWAIT);
 	CALL("recvmmsg", NULL, NULL, SYS_recvmmsg, p[1], mm, UINT_MAX, MSG_DONTWAIT, NULL);
 	CALL("close", NULL, NULL, SYS_close, p[0]);
