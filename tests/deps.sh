@@ -34,6 +34,10 @@ check|cmd redis-benchmark|redis-tools
 check|cmd ssh-keygen|openssh-client
 check|cmd pgrep|procps
 check|cmd mandoc|mandoc
+check|cmd git|git
+check|cmd node|nodejs
+check|cmd java|default-jre-headless
+check|m32|gcc-multilib
 demo|cmd nginx|nginx-light
 demo|cmd ab|apache2-utils
 demo|cmd pgrep|procps
@@ -60,6 +64,7 @@ have() {
 	cmd) command -v "$2" >/dev/null 2>&1 ;;
 	pc) ${PKG_CONFIG:-pkg-config} --exists "$2" 2>/dev/null ;;
 	hdr) echo "#include <$2>" | $cc -E - >/dev/null 2>&1 ;;
+	m32) [ "$(uname -m)" != x86_64 ] || echo '#include <stdio.h>' | gcc -m32 -E - >/dev/null 2>&1 ;;
 	sanrt)  # clang under a sanitizer needs its run-time; gcc brings its own
 		[ -z "$SANITIZE" ] || [ "${cc%% *}" != clang ] ||
 			test -n "$(find /usr/lib/llvm-* /usr/lib/clang -name 'libclang_rt.asan*' 2>/dev/null | head -n 1)" ;;
