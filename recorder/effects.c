@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <linux/fs.h>
 #include <linux/seccomp.h>
 
 #include "mapped.h"
@@ -116,8 +117,11 @@ void effects_at_entry(struct capture *c, struct tracee *t)
 	case FRZ_FX_DUP:
 		fds_note_ending(t);
 		break;
-	case FRZ_FX_UNLINK:
 	case FRZ_FX_RENAME:
+		if (ent->nargs > 4 && t->call.arg[4] & RENAME_EXCHANGE)
+			break;                  /* renameat2: both stay */
+		/* fall through */
+	case FRZ_FX_UNLINK:
 		take_victim(c, t, FRZ_SLOT_NONE, false, false);
 		break;
 	case FRZ_FX_TRUNCATE:

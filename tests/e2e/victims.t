@@ -129,4 +129,19 @@ is_(rows(case, "SELECT exe FROM processes"), [{"exe": os.path.realpath("/bin/sh"
 ran = {hashlib.sha256(open(p, "rb").read()).hexdigest() for p in (script, "/bin/sh")}
 is_(set(os.listdir(keep)), ran, "--keep: both are copied")
 is_({r["sha256"] for r in json.loads(fanalyze(case, "--query", "hashes", "--format", "json").stdout)}, ran, "and hashed")
+# two names exchanged (RENAME_EXCHANGE): nothing is destroyed; the same without the flag destroys one
+folder, case = fresh("exchange"), tmp + "/exchange.frz"
+r = frec("-q", "-o", case, "--", sys.executable, "-c", """
+import ctypes, os, sys
+libc = ctypes.CDLL(None, use_errno=True)
+for name in "a", "b":
+    open(name, "w").write(name)
+for flags in 2, 0:
+    if libc.renameat2(-100, b"a", -100, b"b", flags): sys.exit(os.strerror(ctypes.get_errno()))
+""", cwd=folder)
+is_(r.returncode, 0, "exchange: the target ended well") or diag(r.stderr)
+is_([r["path"] for r in rows(case, "SELECT path FROM destroyed_rows WHERE path LIKE '%/exchange/%'")], [folder + "/b"],
+    "exchange: only the second rename destroyed a file")
+is_(["was=" in r["detail"] for r in rows(case, "SELECT detail FROM timeline WHERE syscall LIKE 'renameat%' ORDER BY seq")], [False, True],
+    "exchange: so say the rows")
 done()
