@@ -155,17 +155,19 @@ uint32_t file_behind(struct rows *r, uint32_t fd_row)
 uint32_t effects_transfer(struct rows *r, uint64_t instance, bool write, uint32_t proc, int64_t ts)
 {
 	uint32_t row = fds_of(r, instance), file = file_behind(r, row);
-	int64_t *c;
+	int64_t *c, *sum;
 
 	if (row) {
 		c = rows_columns(r, TABLE_fds, row);
 		c[write ? fds_writes : fds_reads]++;
-		c[write ? fds_bytes_written : fds_bytes_read] += r->desc.bytes;
+		sum = &c[write ? fds_bytes_written : fds_bytes_read];
+		*sum = frz_add(*sum, r->desc.bytes);
 	}
 	if (file) {
 		c = rows_columns(r, TABLE_files, file);
 		c[write ? files_writes : files_reads]++;
-		c[write ? files_bytes_written : files_bytes_read] += r->desc.bytes;
+		sum = &c[write ? files_bytes_written : files_bytes_read];
+		*sum = frz_add(*sum, r->desc.bytes);
 		if (write && r->desc.bytes > 0 && c[files_first_write] == NIL)
 			c[files_first_write] = ts;
 		files_touch(r, file, proc, ts);

@@ -122,7 +122,7 @@ static void count_attachments(struct extract_filter *x, const struct frz_call *c
 static bool wants_event(struct extract_filter *x, const struct frz_decoder *d, const struct frz_record *rec,
 			int64_t to_real, bool *nomem)
 {
-	int64_t ts = (int64_t)(rec->mono_ns - rec->dur_ns) + to_real;
+	int64_t ts = frz_add((int64_t)(rec->mono_ns - rec->dur_ns), to_real);
 	uint32_t pid = pid_of(d, rec->u.call.tid);
 
 	if (!listed(x, pid) || before(x, ts) || after(x, ts))
@@ -163,7 +163,7 @@ static struct frz_str file_path(const struct frz_decoder *d, uint64_t number)
 static bool wants_note(struct extract_filter *x, const struct frz_decoder *d, const struct frz_record *rec,
 		       int64_t to_real, bool *nomem)
 {
-	int64_t ts = (int64_t)rec->mono_ns + to_real;
+	int64_t ts = frz_add((int64_t)rec->mono_ns, to_real);
 	struct frz_cur c = rec->body;
 	uint64_t a = frz_take_varint(&c), b = frz_take_varint(&c);
 

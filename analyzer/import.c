@@ -199,13 +199,14 @@ static bool begin_segment(struct import *im, uint64_t first_event, struct frz_mo
 			  bool known)
 {
 	int64_t to_real = (int64_t)(first.real_ns - first.mono_ns);
+	int64_t step = frz_add(to_real, im->anchor == INT64_MIN ? INT64_MAX : -im->anchor);
 	bool good = true;
 
-	if (im->has_anchor && !known && llabs(to_real - im->anchor) > CLOCK_STEP_NS)
+	if (im->has_anchor && !known && (step > CLOCK_STEP_NS || step < -CLOCK_STEP_NS))
 		good = note(
 			im, "clock stepped", 1, (int64_t)first.real_ns,
 			"real time moved by %+.3f s against monotonic time before event %" PRIu64,
-			(double)(to_real - im->anchor) / 1e9, first_event);
+			(double)step / 1e9, first_event);
 	im->has_anchor = true;
 	im->anchor = to_real;
 	rows_segment(im->rows, im->dec, to_real);
@@ -220,7 +221,7 @@ static bool take_record(struct import *im, const struct frz_record *rec, bool kn
 	if (known)
 		return rows_known(im->rows, rec);
 	if (FRZ_REC_EVENT((unsigned)rec->type)) {
-		int64_t ts = (int64_t)(rec->mono_ns - rec->dur_ns) + im->anchor;
+		int64_t ts = frz_add((int64_t)(rec->mono_ns - rec->dur_ns), im->anchor);
 
 		if (!im->news++ || ts < im->news_first)
 			im->news_first = ts;

@@ -240,7 +240,7 @@ static void io_reading(struct rows *r, struct frz_cur c)
 {
 	struct live *l = notes_live(r, (uint32_t)frz_take_varint(&c));
 	uint64_t when = frz_take_varint(&c);
-	int64_t rchar = (int64_t)frz_take_varint(&c), wchar = (int64_t)frz_take_varint(&c);
+	int64_t rchar = frz_i64(frz_take_varint(&c)), wchar = frz_i64(frz_take_varint(&c));
 	int64_t *t;
 
 	if (!l || !l->task)
@@ -261,8 +261,8 @@ static void io_reading(struct rows *r, struct frz_cur c)
 	}
 	if (t[tasks_io_state] == IO_NO_START)
 		return;
-	t[tasks_kernel_read] += rchar - t[tasks_base_read];
-	t[tasks_kernel_written] += wchar - t[tasks_base_written];
+	t[tasks_kernel_read] = frz_add(t[tasks_kernel_read], rchar - t[tasks_base_read]);
+	t[tasks_kernel_written] = frz_add(t[tasks_kernel_written], wchar - t[tasks_base_written]);
 	t[tasks_base_read] = rchar;
 	t[tasks_base_written] = wchar;
 	t[tasks_io_state] = IO_WHOLE;
@@ -367,7 +367,7 @@ static void cover(struct rows *r, int64_t pid, int64_t tid, uint32_t what, uint3
 				  aggregate_get(&r->agg, TABLE_coverage_notes,
 						(const int64_t[]){ pid, tid, what, detail }));
 
-	c[coverage_notes_count] += (int64_t)count;
+	c[coverage_notes_count] = frz_add(c[coverage_notes_count], frz_i64(count));
 	if (c[coverage_notes_first] == NIL && ts)
 		c[coverage_notes_first] = ts;
 }
@@ -387,8 +387,8 @@ static void ledger(struct rows *r, struct frz_cur c, bool observer)
 	o = rows_columns(r, TABLE_observer_notes,
 			 aggregate_get(&r->agg, TABLE_observer_notes,
 				       (const int64_t[]){ pid, tid, what, detail }));
-	o[observer_notes_count] += (int64_t)count;
-	o[observer_notes_total_ns] += (int64_t)total;
+	o[observer_notes_count] = frz_add(o[observer_notes_count], frz_i64(count));
+	o[observer_notes_total_ns] = frz_add(o[observer_notes_total_ns], frz_i64(total));
 }
 
 bool rows_coverage(struct rows *r, const char *what, uint64_t count, int64_t ts, const char *detail)

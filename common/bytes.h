@@ -58,7 +58,6 @@ static inline int64_t frz_unzigzag(uint64_t v)
 	return (int64_t)(v >> 1) ^ -(int64_t)(v & 1);
 }
 
-/* Writes v at p, which has room for FRZ_VARINT_MAX bytes; returns the bytes used. */
 /* What fits, and a + b or what is nearest to it: numbers in a case are hostile. */
 static inline int64_t frz_i64(uint64_t v) { return v > INT64_MAX ? INT64_MAX : (int64_t)v; }
 
@@ -71,6 +70,7 @@ static inline int64_t frz_add(int64_t a, int64_t b)
 	return sum;
 }
 
+/* Writes v at p, which has room for FRZ_VARINT_MAX bytes; returns the bytes used. */
 static inline size_t frz_put_varint(uint8_t *p, uint64_t v)
 {
 	size_t n = 0;

@@ -164,7 +164,7 @@ static int64_t messages_bytes(const struct frz_call *c)
 	if (!frz_att_find(c, FRZ_A_NUMS, 1, &a))
 		return -1;
 	while (frz_cur_left(&a.value))
-		sum += frz_take_zigzag(&a.value);
+		sum = frz_add(sum, frz_take_zigzag(&a.value));
 	return sum;
 }
 

@@ -120,6 +120,27 @@ static void buffer(void)
 	ok(b.full && mem[11] == 0x55, "nothing is written beyond the end");
 }
 
+static void sums(void)
+{
+	static const struct {
+		int64_t a, b, sum;
+	} rows[] = {
+		{ 2, -3, -1 },
+		{ INT64_MAX, 0, INT64_MAX },
+		{ INT64_MAX, 1, INT64_MAX },
+		{ INT64_MAX, INT64_MAX, INT64_MAX },
+		{ INT64_MAX, INT64_MIN, -1 },
+		{ INT64_MIN, -1, INT64_MIN },
+		{ -1, INT64_MIN, INT64_MIN },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		is_int(frz_add(rows[i].a, rows[i].b), rows[i].sum, "a sum stays within what there is");
+	is_int(frz_i64(UINT64_MAX), INT64_MAX, "the largest number");
+	is_int(frz_i64((uint64_t)INT64_MAX + 1), INT64_MAX, "one too large");
+	is_int(frz_i64(INT64_MAX), INT64_MAX, "one that fits");
+}
+
 int main(void)
 {
 	fixed_width();
@@ -127,5 +148,6 @@ int main(void)
 	hostile_varints();
 	cursor();
 	buffer();
+	sums();
 	return tap_done();
 }
