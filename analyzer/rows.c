@@ -276,6 +276,8 @@ static bool event(struct rows *r, const struct frz_record *rec)
 				t[tasks_recorded_read] = frz_add(t[tasks_recorded_read], d->bytes);
 			if (ent->write_slot >= 0)
 				t[tasks_recorded_written] = frz_add(t[tasks_recorded_written], d->bytes);
+			if (ent->read_slot >= 0 && !strcmp(ent->name, "copy_file_range"))
+				t[tasks_copied] = frz_add(t[tasks_copied], d->bytes);
 		}
 	}
 	r->stats.events++;
