@@ -24,7 +24,7 @@ struct extract_records {
 	enum frz_err err;               /* sticky, until the segment's end */
 	/* the segment under way */
 	struct frz_case_item it;
-	struct frz_moment first, latest;
+	struct frz_moment first;
 	size_t bytes, declared;
 	bool open, lost_told;
 	/* bindings */

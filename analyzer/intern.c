@@ -132,7 +132,6 @@ uint32_t intern_bytes(struct intern *t, const void *p, size_t n)
 	return t->count;
 }
 
-uint32_t intern_text(struct intern *t, const char *s) { return intern_bytes(t, s, strlen(s)); }
 
 uint32_t intern_count(const struct intern *t) { return t->count; }
 

@@ -18,7 +18,6 @@ void intern_free(struct intern *t);
 
 /* The number of these bytes; 0: no memory. */
 uint32_t intern_bytes(struct intern *t, const void *p, size_t n);
-uint32_t intern_text(struct intern *t, const char *s);
 uint32_t intern_count(const struct intern *t);
 /* 1 <= number <= intern_count */
 const uint8_t *intern_get(const struct intern *t, uint32_t number, uint32_t *len);

@@ -100,9 +100,8 @@ static void tail_verdict(const struct tail_state *t, char *line, size_t cap)
 	if (t->events)
 		n = snprintf(line, cap, "; %" PRIu64 " events are in its tail", t->events);
 	if (n >= 0 && (size_t)n < cap && t->unusable)
-		n += snprintf(line + n, cap - (size_t)n,
-			      "; %" PRIu64 " bytes of the tail CANNOT be had: %s", t->unusable,
-			      t->why);
+		snprintf(line + n, cap - (size_t)n,
+			 "; %" PRIu64 " bytes of the tail CANNOT be had: %s", t->unusable, t->why);
 	else if (t->present && !t->readable)
 		snprintf(line + n, cap - (size_t)n, "; the tail beside it was NOT read: %s",
 			 t->why);

@@ -28,7 +28,7 @@ struct frz_packer {
 	size_t max_records_bytes, max_timed;
 	size_t timed;
 	struct frz_columns columns;
-	uint64_t first_mono, prev_mono, last_mono, events;
+	uint64_t prev_mono, last_mono, events;
 	uint8_t *frame;
 	size_t frame_cap;
 	ZSTD_CCtx *cctx;
@@ -83,7 +83,7 @@ void frz_packer_begin(struct frz_packer *p, uint64_t first_mono)
 	p->timed = 0;
 	p->events = 0;
 	p->columns = (struct frz_columns){ 0 };
-	p->first_mono = p->prev_mono = p->last_mono = first_mono;
+	p->prev_mono = p->last_mono = first_mono;
 }
 
 static void add_time(struct frz_packer *p, uint64_t mono_ns, uint64_t dur_ns)

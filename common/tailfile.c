@@ -229,7 +229,6 @@ static enum frz_err head_parse(const uint8_t *m, size_t len, const uint8_t link[
 	*why = "the tail is shorter than its head says";
 	if (len < frz_tail_size(h))
 		return FRZ_E_TRUNCATED;
-	t->affinity = m + FRZ_TAIL_PAGE;
 	t->unplaced = frz_get64(m + FRZ_TAIL_H_UNPLACED);
 	t->has_journal = frz_get32(j + J_CRC) == journal_crc(m);
 	t->journal.offset = frz_get64(j + J_OFFSET);

@@ -98,7 +98,6 @@ struct frz_tail {
 	uint64_t unplaced;
 	bool has_journal;
 	struct frz_tail_journal journal;
-	const uint8_t *affinity; /* head.affinity_bytes of it */
 	/* Halves with records that the case lacks and that can be had without a hole: lowest
 	 * generation first, which is segments + 1; only the last can be torn. */
 	unsigned nhalves;

@@ -4,23 +4,15 @@
 #include "append.h"
 
 #include <stdlib.h>
-#include <time.h>
 
 #include "block.h"
+#include "clock.h"
 #include "genesis.h"
 #include "record.h"
 #include "segment.h"
 #include "writer.h"
 
 #define SMALL_BLOCK 1024 /* any block but GENESIS and SEAL, with a boot id in it */
-
-static uint64_t clock_ns(clockid_t clock)
-{
-	struct timespec t;
-
-	clock_gettime(clock, &t);
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
 
 struct moment moment_now(void)
 {
@@ -29,10 +21,10 @@ struct moment moment_now(void)
 
 	/* the pair whose two reads of one clock lie closest around the other's */
 	for (int i = 0; i < 3; i++) {
-		uint64_t before = clock_ns(CLOCK_MONOTONIC);
+		uint64_t before = now_ns();
 
 		m.real = clock_ns(CLOCK_REALTIME);
-		m.mono = clock_ns(CLOCK_MONOTONIC);
+		m.mono = now_ns();
 		if (m.mono - before < width) {
 			width = m.mono - before;
 			best = (struct moment){ before + width / 2, m.real };

@@ -190,7 +190,7 @@ static int seize_pass(struct engine *e, timer_t timer, pid_t pid)
 int engine_attach(struct engine *e, pid_t pid, char *err, size_t err_cap)
 {
 	struct proc_stat before, after;
-	int found, total = 0;
+	int found, total = 0, error;
 	timer_t timer;
 
 	if (!diagnose_before_seize(pid, err, err_cap))
@@ -208,10 +208,9 @@ int engine_attach(struct engine *e, pid_t pid, char *err, size_t err_cap)
 		if (found > 0)
 			total += found;
 	} while (found > 0);
+	error = found < 0 ? errno : ESRCH;
 	timer_delete(timer);
 	if (found < 0 || total == 0) {
-		int error = found < 0 ? errno : ESRCH;
-
 		if (error == ENOMEM)
 			snprintf(err, err_cap, "pid %d: out of memory", (int)pid);
 		else if (error == EINTR)

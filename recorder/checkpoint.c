@@ -17,6 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "describe.h"
 #include "sha256.h"
 
@@ -153,14 +154,6 @@ static void tell(struct checkpoint *c)
 				"frec: --checkpoint %s: cannot be written: %s; recording goes on\n",
 				c->name, strerror(e));
 	}
-}
-
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
 void checkpoint_block(void *arg, const uint8_t case_id[16], uint64_t blocks, uint64_t events,

@@ -26,6 +26,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "status.h"
 
 #define KICK_SIGNAL   SIGRTMIN
@@ -62,14 +63,6 @@ static const struct {
 
 /* Failed writes report EPIPE and EFBIG instead; the terminal cannot stop frec. */
 static const int blocked_only[] = { SIGPIPE, SIGXFSZ, SIGTSTP, SIGTTIN, SIGTTOU };
-
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
 
 /* The signal by which glibc sets ids in all threads; sigaction(3) does not let one ask for it. It
  * takes it when the first thread is made, so that a command started by frec would no longer

@@ -8,7 +8,6 @@
 
 #define PLAIN_BYTES   (24u << 10)       /* a few paths of 4,096 bytes and their records */
 #define PLAIN_RECORDS 64u
-#define ADDR_MAX      128u
 /* Of one segment; what comes later is declared each time, which is legal. */
 #define KNOWN_MAX     16384u
 #define ARENA_MAX     (1u << 20)

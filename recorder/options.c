@@ -101,16 +101,13 @@ static int long_option(struct parse *p, int argc, char **argv, int *i)
 	size_t len = eq ? (size_t)(eq - name) : strlen(name);
 	const struct option_row *r = by_name(name, len);
 	const char *v = eq ? eq + 1 : NULL;
-	char given[64];
-	int rc;
 
 	if (!r)
 		return unknown_option(word, name, len);
-	snprintf(given, sizeof(given), "--%s", r->name);
-	p->given = given;
+	snprintf(p->given, sizeof(p->given), "--%s", r->name);
 	if (!(r->flags & TAKES_VALUE)) {
 		if (v) {
-			complain("%s: takes no value; write %s alone", SHOWN(word), given);
+			complain("%s: takes no value; write %s alone", SHOWN(word), p->given);
 			return MISUSE;
 		}
 		v = "";
@@ -119,9 +116,7 @@ static int long_option(struct parse *p, int argc, char **argv, int *i)
 		if (!v)
 			return MISUSE;
 	}
-	rc = take(p, r, v);
-	p->given = NULL;
-	return rc;
+	return take(p, r, v);
 }
 
 static int short_options(struct parse *p, int argc, char **argv, int *i)
@@ -131,12 +126,11 @@ static int short_options(struct parse *p, int argc, char **argv, int *i)
 
 	for (const char *c = word + 1; *c && rc == GO_ON; c++) {
 		const struct option_row *r = by_letter(*c);
-		char given[3] = { '-', *c, '\0' };
 		const char *v = "";
 
 		if (!r)
 			return unknown_option(word, NULL, 0);
-		p->given = given;
+		snprintf(p->given, sizeof(p->given), "-%c", *c);
 		if (r->flags & TAKES_VALUE) {
 			v = c[1] ? c + 1 : next_value(p, r, argc, argv, i);
 			if (!v)
@@ -144,7 +138,6 @@ static int short_options(struct parse *p, int argc, char **argv, int *i)
 			c += strlen(c) - 1;
 		}
 		rc = take(p, r, v);
-		p->given = NULL;
 	}
 	return rc;
 }

@@ -20,7 +20,7 @@ struct parse {
 	struct recordset set;
 	size_t nredact;
 	uint64_t seen;	   /* bit per row of the table */
-	const char *given; /* the option as it was written: "-p", "--pid" */
+	char given[32];	   /* the option as it was written: "-p", "--pid" */
 	bool failed;	   /* no memory or no output, rather than misuse */
 };
 

@@ -17,10 +17,10 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "affinity.h"
+#include "clock.h"
 #include "pins.h"
 #include "stopwait.h"
 
@@ -68,14 +68,6 @@ struct placement {
 	unsigned crowded, moves;
 	uint64_t no_move_ns;            /* before that */
 };
-
-static uint64_t clock_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
-}
 
 /* ---- making and ending ---- */
 
@@ -377,7 +369,7 @@ void placement_before_look(struct placement *p, pid_t tid, struct placement_thre
 
 	if (!p->may_pin)
 		return;
-	now = clock_ns();
+	now = now_ns();
 	unpin_all(p);
 	placement_pause(p, tid, t);
 	p->embargo_ns = now + EMBARGO_NS;
@@ -414,7 +406,7 @@ static bool should_spin(const struct placement *p)
 {
 	if (p->pins.n || CPU_COUNT(&p->own) < 2)
 		return false;
-	return p->mode == PLACE_SPIN || (p->spin_until_ns && clock_ns() < p->spin_until_ns);
+	return p->mode == PLACE_SPIN || (p->spin_until_ns && now_ns() < p->spin_until_ns);
 }
 
 pid_t placement_wait(struct placement *p, int *status)
@@ -422,7 +414,7 @@ pid_t placement_wait(struct placement *p, int *status)
 	if (stopwait_fired & STOPWAIT_USER) {
 		stopwait_fired &= ~STOPWAIT_USER;
 		if (p->pins.n)
-			tick(p, clock_ns());
+			tick(p, now_ns());
 	}
 	return stopwait_next(&p->wait, status, should_spin(p));
 }

@@ -184,8 +184,8 @@ bool proc_status(pid_t tid, struct proc_status *out)
 	long long kthread;
 
 	memset(out, 0, sizeof(*out));
-	/* the supplementary groups may make it longer; all that is asked for but Seccomp
-	 * stands before them, and Seccomp then reads as 0 */
+	/* the supplementary groups may make it longer; all that is asked for but Kthread stands
+	 * before them, and for that there is another way */
 	if (proc_status_text(tid, buf, sizeof(buf)) <= 0)
 		return false;
 	out->tgid = (pid_t)status_number(buf, "Tgid", 0, 0);
@@ -195,7 +195,6 @@ bool proc_status(pid_t tid, struct proc_status *out)
 	out->uid = (uid_t)status_number(buf, "Uid", 0, 0);
 	out->euid = (uid_t)status_number(buf, "Uid", 1, 0);
 	out->gid = (gid_t)status_number(buf, "Gid", 0, 0);
-	out->seccomp = (int)status_number(buf, "Seccomp", 0, 0);
 	/* Kthread: is there since Linux 6.8 */
 	kthread = status_number(buf, "Kthread", 0, -1);
 	if (kthread < 0) {

@@ -26,7 +26,6 @@ struct proc_status {
 	pid_t tgid, tracer;
 	uid_t uid, euid;
 	gid_t gid;
-	int seccomp;
 	bool kthread;
 };
 bool proc_status(pid_t tid, struct proc_status *out);

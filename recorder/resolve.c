@@ -280,7 +280,8 @@ void resolve_fdinfo(pid_t tid, int fd, int64_t *flags, int64_t *position)
 		*flags = strtoll(at + 6, NULL, 8);
 }
 
-ssize_t resolve_dir(pid_t tid, int dirfd, char *buf, size_t cap)
+/* The directory behind dirfd or AT_FDCWD, as the kernel names it; its length, or -1 with errno. */
+static ssize_t resolve_dir(pid_t tid, int dirfd, char *buf, size_t cap)
 {
 	char path[PROC_PATH_MAX];
 

@@ -56,14 +56,11 @@ bool resolve_program(pid_t tid, int dirfd, const uint8_t *path, size_t n, struct
 /* The same file opened to be read (only a regular one); -1 with errno. */
 int resolve_open(pid_t tid, int dirfd, const uint8_t *path, size_t n, bool follow);
 int resolve_open_fd(pid_t tid, int fd);         /* of an open fd; the program run: fd -1 */
-/* The directory behind dirfd or AT_FDCWD, as the kernel names it. Returns its length, or
- * -1 with errno. */
-ssize_t resolve_dir(pid_t tid, int dirfd, char *buf, size_t cap);
 /* Whether a root other than "/" is about: to be called for a process that is met, and for one that
  * may have changed its root. */
 void resolve_note_root(pid_t tid);
-/* The directory that a path (n bytes) begins at: resolve_dir, or for an absolute one the program's
- * root. 0 when that is "/". */
+/* The directory that a path (n bytes) begins at, as the kernel names it: that of dirfd or AT_FDCWD,
+ * or for an absolute one the program's root, 0 when that is "/". Its length, or -1 with errno. */
 ssize_t resolve_base(pid_t tid, int dirfd, const uint8_t *path, size_t n, char *buf, size_t cap);
 /* A number that differs, almost certainly, for files that fileinfo_same tells apart and that
  * have the same inode number. */

@@ -59,9 +59,12 @@ static bool find_command(const char *name, char *out, size_t cap, char *err, siz
 
 	if (strchr(name, '/')) {
 		snprintf(out, cap, "%s", name);
-		if (access(out, X_OK) == 0 && stat(out, &st) == 0 && !S_ISDIR(st.st_mode))
+		if (access(out, X_OK) < 0 || stat(out, &st) < 0)
+			seen = errno;
+		else if (S_ISDIR(st.st_mode))
+			seen = EISDIR;
+		else
 			return true;
-		seen = errno ? errno : EISDIR;
 	}
 	for (path = path ? path : "/usr/local/bin:/usr/bin:/bin"; !strchr(name, '/') && *path;) {
 		size_t n = strcspn(path, ":");
@@ -70,10 +73,12 @@ static bool find_command(const char *name, char *out, size_t cap, char *err, siz
 			snprintf(out, cap, "./%s", name);
 		else
 			snprintf(out, cap, "%.*s/%s", (int)n, path, name);
-		if (access(out, X_OK) == 0 && stat(out, &st) == 0 && S_ISREG(st.st_mode))
-			return true;
-		if (errno == EACCES)
+		if (access(out, X_OK) == 0 && stat(out, &st) == 0) {
+			if (S_ISREG(st.st_mode))
+				return true;
+		} else if (errno == EACCES) {
 			seen = EACCES;
+		}
 		path += n;
 		path += *path == ':';
 	}
@@ -261,8 +266,13 @@ static int run(struct session *s, char **argv)
 	}
 	if (o->command) {
 		/* children that are let go could not live behind it: without a tracer it fails their calls */
-		if (!o->no_seccomp && !o->no_follow)
+		if (!o->no_seccomp && !o->no_follow) {
 			s->filter = filter_new(o->record, o->anonymous);
+			if (!s->filter) {
+				snprintf(s->err, sizeof(s->err), "out of memory");
+				return -1;
+			}
+		}
 		if (control_stop_reason(s->control)) {
 			snprintf(s->err, sizeof(s->err), "%s: not started: frec was told to stop", o->command[0]);
 			return -1;

@@ -40,6 +40,8 @@
 #include <unistd.h>
 #include <linux/ptrace.h>
 
+#include "clock.h"
+
 #define MANY            64u
 #define FEW             48u
 #define FAIR_ONE        32u
@@ -226,14 +228,6 @@ static void be_fair(struct stopwait *w, pid_t tid, int status)
 }
 
 /* ---- few tracees ---- */
-
-static uint64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
-}
 
 static pid_t ask_recent(struct stopwait *w, int *status, pid_t but);
 

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "clock.h"
 #include "describe.h"
 #include "detail.h"
 #include "procinfo.h"
@@ -58,14 +59,6 @@ void verbose_free(struct verbose *v)
 	drop_kept(v);
 	frz_decoder_free(v->dec);
 	free(v);
-}
-
-static int64_t clock_ns(clockid_t id)
-{
-	struct timespec ts;
-
-	clock_gettime(id, &ts);
-	return ts.tv_sec * 1000000000ll + ts.tv_nsec;
 }
 
 static const char *escaped(char *out, size_t cap, struct frz_str s)
@@ -211,7 +204,7 @@ void verbose_tap(void *arg, const uint8_t *rec, size_t len, uint64_t mono_ns, ui
 	if (new_segment) {
 		frz_decoder_begin_loose(v->dec);
 		drop_kept(v);
-		v->real_offset = clock_ns(CLOCK_REALTIME) - clock_ns(CLOCK_MONOTONIC);
+		v->real_offset = (int64_t)(clock_ns(CLOCK_REALTIME) - now_ns());
 	}
 	if (!FRZ_REC_TIMED(rec[0])) {
 		struct kept *k = malloc(sizeof(*k) + len);

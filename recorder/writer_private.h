@@ -27,6 +27,7 @@
 #include <time.h>
 
 #include "append.h"
+#include "clock.h"
 #include "tail.h"
 #include "writer.h"
 
@@ -88,14 +89,6 @@ struct writer {
 	char boot_id[40];
 	char failure[2][512]; /* of the tail; of the case, which counts for more */
 };
-
-static inline uint64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
 
 static inline struct timespec timespec_of(uint64_t ns)
 {
