@@ -22,6 +22,10 @@
 #define CONTROL_KEEP  (64u << 10)
 #define IOV_KEEP      1024u
 #define MMSG_ADDRS    32u               /* different addresses of one call */
+#define AIO_PREAD     0u                /* linux/aio_abi.h: IOCB_CMD_* */
+#define AIO_PWRITE    1u
+#define AIO_PREADV    7u
+#define AIO_PWRITEV   8u
 #define PASSED_KEEP   1024u             /* fds passed by one call; one message holds 253 at most */
 
 void args_from_registers(struct pending *p, const uint64_t reg[6])
@@ -96,6 +100,14 @@ const struct item *item_path(const struct tracee *t, unsigned slot)
 		if (t->items[i].kind == FRZ_A_PATH && (slot == FRZ_SLOT_NONE || t->items[i].slot == slot))
 			found = &t->items[i];
 	return found;
+}
+
+static const struct item *item_nums(const struct tracee *t)
+{
+	for (uint32_t i = 0; i < t->nitems; i++)
+		if (t->items[i].kind == FRZ_A_NUMS)
+			return &t->items[i];
+	return NULL;
 }
 
 int path_dirfd(const struct tracee *t, unsigned path_slot)
@@ -485,6 +497,24 @@ static void take_mmsg(struct capture *c, struct tracee *t, unsigned slot, uint64
 	item_bytes(t, FRZ_A_NUMS, slot, lengths, n * 8u);
 }
 
+/* io_submit returns before its operations have ended, and their results may be taken without a call: what
+ * they move is in no sum, so that each file is named, once while it is open. */
+static void note_aio(struct capture *c, struct tracee *t, uint64_t now_ns)
+{
+	const struct item *it = item_nums(t);
+	enum { DATA, OP, FD, NBYTES, OFFSET, MEMBERS };
+
+	for (uint32_t at = 0; it && at + 8 * MEMBERS <= it->len; at += 8 * MEMBERS) {
+		uint64_t op = frz_get64(t->bytes + it->off + at + 8 * OP);
+		struct fdent *ent = fd_entry(c, t, (int)frz_get64(t->bytes + it->off + at + 8 * FD), now_ns);
+
+		if (!ent || ent->aio || !(op == AIO_PREAD || op == AIO_PWRITE || op == AIO_PREADV || op == AIO_PWRITEV))
+			continue;
+		ent->aio = true;
+		capture_coverage(c, t->proc->pid, t->tid, "asynchronous IO by io_submit", 1, ent->file.path ? ent->file.path : "");
+	}
+}
+
 void args_at_entry(struct capture *c, struct tracee *t, uint64_t now_ns)
 {
 	struct pending *p = &t->call;
@@ -551,6 +581,7 @@ void args_at_entry(struct capture *c, struct tracee *t, uint64_t now_ns)
 			break;
 		case FRZ_ARG_IOCBS:
 			take_iocbs(t, i, a->param, v);
+			note_aio(c, t, now_ns);
 			break;
 		default:
 			break;

@@ -28,6 +28,7 @@ struct fdent {
 	bool bound;                     /* still what the table says for fd */
 	bool opening;                   /* its declaring BIND has not been written yet */
 	bool stale;                     /* to be looked at again before it is declared again */
+	bool aio;                       /* coverage names it: read or written by io_submit */
 	bool used;                      /* since it was last thought of putting it to sleep */
 	uint32_t segment;               /* declared last in; 0 never */
 	int64_t flags, position;

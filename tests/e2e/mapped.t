@@ -102,4 +102,24 @@ p.stdin.flush()
 is_(p.wait(30), 0, "attached: the target ended well")
 f.communicate(timeout=30)
 check("attached", case, folder, True)
+# io_submit: its operations end by themselves, their bytes are in no sum; coverage names the files
+folder, case = fresh("aio"), tmp + "/aio.frz"
+r = frec("-q", "-o", case, "--", sys.executable, "-c", r"""
+import ctypes, os, struct, sys
+libc = ctypes.CDLL(None, use_errno=True)
+ctx, data = ctypes.c_ulong(0), ctypes.create_string_buffer(b"x" * 4096)
+if libc.syscall(206, 8, ctypes.byref(ctx)): sys.exit(77)
+files = [os.open(n, os.O_RDWR | os.O_CREAT, 0o644) for n in ("one", "two", "idle")]
+iocbs = [ctypes.create_string_buffer(struct.pack("<QIIHhIQQqQII", i, 0, 0, 1, 0, fd, ctypes.addressof(data), 1000, 0, 0, 0, 0))
+         for i, fd in enumerate((files[0], files[1], files[0]))]
+assert libc.syscall(209, ctx, ctypes.c_long(3), (ctypes.c_void_p * 3)(*map(ctypes.addressof, iocbs))) == 3
+assert libc.syscall(208, ctx, ctypes.c_long(3), ctypes.c_long(3), ctypes.create_string_buffer(96), None) == 3
+""", cwd=folder)
+if r.returncode == 77 or os.uname().machine != "x86_64":
+    skip("aio", "io_setup is not to be had here")
+elif is_(r.returncode, 0, "aio: the target ended well") or diag(r.stderr):
+    is_([os.path.getsize(f"{folder}/{n}") for n in ("one", "two", "idle")], [1000, 1000, 0], "aio: it wrote")
+    is_([(r["detail"], r["count"]) for r in rows(case, "SELECT detail, count FROM coverage WHERE what LIKE 'asynchronous%'")],
+        [(folder + "/one", 1), (folder + "/two", 1)], "aio: each file is named once in coverage")
+    like(fanalyze(case).stdout, r"(?m)^not seen .*asynchronous IO by io_submit \(2\)", "aio: so does the summary")
 done()
