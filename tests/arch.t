@@ -94,6 +94,9 @@ empty "$(find tests -name '*.t' | while read -r t; do
 empty "$(for f in $(sources common recorder analyzer tests); do
 	case $(head -n 1 "$f") in '/*'*) ;; *) echo "$f" ;; esac; done)" \
 	"every C file begins with the comment that says its job"
+empty "$(grep -oE '`[a-z_-]+\.(c|h|t|tab|awk)`' docs/architecture.md | tr -d '`' | sort -u | while read -r f; do
+	[ -n "$(find common recorder analyzer tests -name "$f")" ] || echo "$f"; done)" \
+	"every file that docs/architecture.md names is there"
 markers='TO''DO|FIX''ME|XX''X|HA''CK'
 empty "$(grep -rnwE "$markers" --include='*.[ch]' --include='*.sh' --include='*.t' --include='*.py' \
 	--include='*.sql' --include='*.awk' --include='*.tab' common recorder analyzer schema tests docs Makefile README.md 2>/dev/null)" \
