@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # Targets that know what they did: their own account is the timeline, their bytes are fd_bytes,
-# and the kernel's counters agree. Once started by frec, once attached to.
+# and the kernel's counters agree. Once started by frec, once attached to; for each ABI that the kernel runs.
 from lib import *
 
 need_ptrace()
@@ -16,19 +16,18 @@ def check(name, case, file, folder):
     compare_audit(case, name, unknown=2 if t == "tree" else 0)    # leader and sleeper of the threaded execve
 
 
-for t in TARGETS:
-    folder, file, case = fresh(t), f"{tmp}/{t}.account", f"{tmp}/{t}.frz"
-    r = frec("-q", "-o", case, "--", f"{BUILD}/targets/{t}", file, folder)
-    if ok(r.returncode == 0, f"{t}: recorded from its start", f"exit {r.returncode}", r.stderr):
-        check(t, case, file, folder)
+def launched(name, program, *options):
+    folder, file, case = fresh(name), f"{tmp}/{name}.account", f"{tmp}/{name}.frz"
+    r = frec("-q", *options, "-o", case, "--", program, file, folder)
+    if ok(r.returncode == 0, f"{name}: recorded from its start", f"exit {r.returncode}", r.stderr):
+        check(name, case, file, folder)
 
-for t in TARGETS:
-    name = f"{t} attached"
-    folder, file, case = fresh(t + "2"), f"{tmp}/{t}2.account", f"{tmp}/{t}2.frz"
-    p = start(f"{BUILD}/targets/{t}", file, folder, "wait", stdin=subprocess.PIPE)
-    wait_until(lambda: " read" in open(f"/proc/{p.pid}/wchan").read() or
-               open(f"/proc/{p.pid}/syscall").read().startswith("0 "), 5)
-    f = attach([p.pid], case, "-q")
+
+def attached(name, program):
+    folder, file, case = fresh(name), f"{tmp}/{name}.account", f"{tmp}/{name}.frz"
+    p = start(program, file, folder, "wait", stdin=subprocess.PIPE)
+    wait_until(lambda: reads(p.pid))
+    f = attach_surely(p.pid, case)
     p.stdin.write("x")
     p.stdin.flush()
     out, err = p.communicate(timeout=60)
@@ -40,4 +39,11 @@ for t in TARGETS:
     if is_(f.returncode, 0, f"{name}: frec ended with it"):
         check(name, case, file, folder)
 
+
+for t in TARGETS:
+    for abi, program in others(t):
+        launched(f"{t} {abi}", program)
+        if abi != "native":
+            launched(f"{t} {abi} --no-seccomp", program, "--no-seccomp")
+        attached(f"{t} {abi} attached", program)
 done()

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # Calls whose arguments stand in structures, sets and strings, and depend on commands: what the
 # target says of each (tests/targets/commands.c) is its row, word for word; as a 64-bit program and
-# as a 32-bit one, whose structures have another layout.
+# as those of other ABIs, whose structures have another layout.
 from lib import *
 
 need_ptrace()
@@ -33,9 +33,6 @@ def check(name, program):
     ok(len(want) > 50, f"{name}: {len(want)} calls compared")
 
 
-check("native", f"{BUILD}/targets/commands")
-if os.path.exists(f"{BUILD}/targets/commands32"):
-    check("i386", f"{BUILD}/targets/commands32")
-else:
-    skip("i386", "no compiler for 32-bit programs here")
+for abi, target in others("commands"):
+    check(abi, target)
 done()

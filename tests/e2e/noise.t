@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-# A target that makes random calls with random pointers at full speed, by several threads, as a 64-bit
-# and as a 32-bit program (tests/targets/noise.c): frec survives, the case verifies, every call that a
+# A target that makes random calls with random pointers at full speed, by several threads, as a program
+# of each ABI that the kernel runs (tests/targets/noise.c): frec survives, the case verifies, every call that a
 # thread counted is a row of its own, and frec's memory stays bounded. FREC_FULL=1: for a minute each.
 # NOISE=SEED repeats one; under SANITIZE=address,undefined frec complains of itself.
 from lib import *
@@ -13,9 +13,9 @@ seed = int(os.environ.get("NOISE", time.time_ns() % 1000000))
 
 def noise(program, *options):
     global seed
-    name = " ".join([program, *options, f"seed {seed}"])
+    name = " ".join([program.rpartition("/")[2], *options, f"seed {seed}"])
     case, folder, peak = f"{tmp}/{seed}.frz", fresh(str(seed)), 0
-    p = start(FREC, "-q", "-e", "all", *options, "-o", case, "--", f"{BUILD}/targets/{program}", folder, str(SECONDS), "3", str(seed))
+    p = start(FREC, "-q", "-e", "all", *options, "-o", case, "--", program, folder, str(SECONDS), "3", str(seed))
     while p.poll() is None:
         try:
             with open(f"/proc/{p.pid}/status") as f:
@@ -44,11 +44,7 @@ def noise(program, *options):
     ok(0 < peak < MEMORY, f"{name}: frec took {peak} KiB at most")
 
 
-noise("noise")
-noise("noise", "--snap", "64")
-if os.path.exists(f"{BUILD}/targets/noise32"):
-    noise("noise32")
-    noise("noise32", "--snap", "64", "--no-seccomp")
-else:
-    skip("32-bit", "no compiler for 32-bit programs here")
+for abi, program in others("noise"):
+    noise(program)
+    noise(program, "--snap", "64", *([] if abi == "native" else ["--no-seccomp"]))
 done()

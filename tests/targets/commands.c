@@ -111,7 +111,7 @@ static void polling(void)
 	FD_SET(p[0], &r);
 	FD_SET(p[1], &w);
 	FD_SET(p[0], &w);
-#if defined(__LP64__)
+#if !defined(__i386__)
 #define SELECT "select"
 #ifdef SYS_select
 	DO(SYS_select, p[1] + 1, &r, &w, NULL, &(struct timeval){ 0 });
@@ -353,15 +353,15 @@ static void files(void)
 	say("quotactl", "Q_GETQUOTA|GRPQUOTA id=1000");
 	DO(SYS_quotactl, 0x00580300u /* Q_XGETQUOTA, USRQUOTA */, "/dev/nothing", 1000, NULL);
 	say("quotactl", "Q_XGETQUOTA|USRQUOTA id=1000");
-	DO(443 /* quotactl_fd */, fd, 0x80000400u /* Q_GETFMT, USRQUOTA */, 0, NULL);
+	DO(SYS_quotactl_fd, fd, 0x80000400u /* Q_GETFMT, USRQUOTA */, 0, NULL);
 	say("quotactl_fd", "Q_GETFMT|USRQUOTA id=0");
-	fs = (int)DO(430 /* fsopen */, "tmpfs", 1);
+	fs = (int)DO(SYS_fsopen, "tmpfs", 1);
 	say("fsopen", "FSOPEN_CLOEXEC fsname=\"tmpfs\"");
-	DO(431 /* fsconfig */, fs, 1, "size", "1m", 0);
+	DO(SYS_fsconfig, fs, 1, "size", "1m", 0);
 	say("fsconfig", "FSCONFIG_SET_STRING aux=0 key=\"size\" value=\"1m\"");
-	DO(431, fs, 6, NULL, NULL, 0);
+	DO(SYS_fsconfig, fs, 6, NULL, NULL, 0);
 	say("fsconfig", "FSCONFIG_CMD_CREATE aux=0");
-	DO(442 /* mount_setattr */, -1, "", 0x1000, &attr, 32);
+	DO(SYS_mount_setattr, -1, "", 0x1000, &attr, 32);
 	say("mount_setattr",
 	    "AT_EMPTY_PATH attr={set=MOUNT_ATTR_RDONLY clear=MOUNT_ATTR_NOSUID userns=0} name=\"\"");
 	watch = (int)DO(SYS_inotify_init1, 0x80000);
@@ -369,7 +369,7 @@ static void files(void)
 	DO(SYS_inotify_add_watch, watch, "file", 0x102);
 	say("inotify_add_watch", "IN_MODIFY|IN_CREATE name=\"file\"");
 	DO(SYS_fanotify_mark, -1, 0x1, (uint64_t)0x8, AT_FDCWD, "file");
-#if defined(__LP64__)
+#if !defined(__i386__)
 	say("fanotify_mark", "FAN_MARK_ADD FAN_CLOSE_WRITE name=\"file\"");
 #else
 	printf("fanotify_mark\t%ld\t-\t*FAN_MARK_ADD FAN_CLOSE_WRITE\n", ret);

@@ -26,7 +26,13 @@
 
 #define PAGE   4096u
 #define PAGES  16u /* of good memory, with holes behind and in between */
+#if defined(__x86_64__) && defined(__ILP32__)
+#define NR_BIT 0x40000000u /* of x32 */
+#define NR_TOP 548u
+#else
+#define NR_BIT 0u
 #define NR_TOP 472u
+#endif
 #define FDS    100 /* the last lines go to FDS - 1, which value() never gives */
 
 struct worker {
@@ -43,7 +49,7 @@ static bool left_out[NR_TOP];
 /* By number, for what the ABI does not have is no macro. Each for one of these reasons: it ends or
  * replaces the thread or its memory, changes which signals wake it, waits for what nobody does, makes
  * another that is not counted, or concerns other processes. */
-static const short numbers[] = {
+static const int numbers[] = {
 	SYS_exit,
 	SYS_exit_group,
 	SYS_fork,
@@ -88,7 +94,9 @@ static const short numbers[] = {
 	SYS_setsid,
 	SYS_setpgid,
 	SYS_modify_ldt,
+#ifdef SYS_set_thread_area
 	SYS_set_thread_area,
+#endif
 	SYS_unshare,
 	SYS_seccomp,
 	SYS_sched_setaffinity,
@@ -155,7 +163,7 @@ static const short numbers[] = {
 #ifdef SYS_arch_prctl
 	SYS_arch_prctl,
 #endif
-#if defined(__LP64__)
+#if !defined(__i386__)
 	SYS_semop,
 	SYS_semtimedop,
 	335,
@@ -291,10 +299,10 @@ static void *work(void *arg)
 			fill(w);
 			until_fill = 200;
 			/* so that not all are taken */
-			syscall(436 /* close_range */, 8 + (unsigned)(roll(w) % 30), FDS - 2, 0);
+			syscall(NR_BIT + 436 /* close_range */, 8 + (unsigned)(roll(w) % 30), FDS - 2, 0);
 			w->calls++;
 		}
-		syscall((long)nr, value(w), value(w), value(w), value(w), value(w), value(w));
+		syscall((long)(NR_BIT + nr), value(w), value(w), value(w), value(w), value(w), value(w));
 		w->calls++;
 	}
 	syscall(SYS_faccessat, AT_FDCWD, "/noise/end", F_OK);
@@ -316,8 +324,8 @@ int main(int argc, char **argv)
 	if (argc < 5 || n < 1 || n > 16 || chdir(argv[1]) != 0)
 		die("usage: noise FOLDER SECONDS THREADS SEED");
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
-		if (numbers[i] >= 0 && (unsigned)numbers[i] < NR_TOP)
-			left_out[numbers[i]] = true;
+		if (numbers[i] >= 0 && ((unsigned)numbers[i] & ~NR_BIT) < NR_TOP)
+			left_out[(unsigned)numbers[i] & ~NR_BIT] = true;
 	if (geteuid() == 0 &&
 	    (chown(".", 65534, 65534) != 0 || setgroups(0, NULL) != 0 ||
 	     setresgid(65534, 65534, 65534) != 0 || setresuid(65534, 65534, 65534) != 0))
