@@ -96,13 +96,17 @@ static void take_addr(struct tracee *t, struct op *o, uint64_t addr, uint64_t le
 	o->addr_len = (uint32_t)mem_read(t->tid, addr, o->addr, len < sizeof(o->addr) ? (size_t)len : sizeof(o->addr));
 }
 
-/* The name of a struct msghdr. */
-static void take_msg_addr(struct tracee *t, struct op *o, uint64_t addr)
+/* struct msghdr: its name; that it passes something besides. */
+static void take_msg(struct tracee *t, struct op *o, uint64_t addr)
 {
-	uint8_t raw[16];
+	size_t used = strlen(o->sign);
+	uint8_t raw[6 * 8];
 
-	if (mem_read_all(t->tid, addr, raw, word_size(t) + 4))
-		take_addr(t, o, word_at(t, raw, 0), frz_get32(raw + word_size(t)));
+	if (!mem_read_all(t->tid, addr, raw, 6 * word_size(t)))
+		return;
+	take_addr(t, o, word_at(t, raw, 0), frz_get32(raw + word_size(t)));
+	if (word_at(t, raw, 4) && word_at(t, raw, 5))
+		snprintf(o->sign + used, sizeof(o->sign) - used, "%scontrol data is not decoded", used ? "; " : "");
 }
 
 /* What stands at the path is about to go (cut: only its content). */
@@ -278,7 +282,7 @@ struct op *op_decode(struct capture *c, struct tracee *t, struct ring *r, const 
 		break;
 	case OP_SENDMSG:
 	case OP_SENDMSG_ZC:
-		take_msg_addr(t, o, addr);
+		take_msg(t, o, addr);
 		break;
 	default:
 		break;

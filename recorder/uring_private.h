@@ -24,7 +24,7 @@ struct op {
 	uint8_t addr[sizeof(struct sockaddr_storage)];
 	uint32_t addr_len, addr_true;   /* bytes of it that are here; that the program named */
 	struct fileinfo *victim;
-	char sign[64];
+	char sign[80];
 };
 
 struct ring {

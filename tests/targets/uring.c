@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -170,6 +171,9 @@ static void files(void)
 	struct sockaddr_in nobody = { .sin_family = AF_INET, .sin_port = htons(9), .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	static char data[300];
 	int a = file("a", 100), b = file("b", 200), s, both[2];
+	struct iovec iov = { data, 1 };
+	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(a))] = { 0 };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control) };
 	pthread_t thread;
 
 	close(file("c", 50));
@@ -212,6 +216,12 @@ static void files(void)
 	s = socket(AF_INET, SOCK_STREAM, 0);
 	sqe(IORING_OP_CONNECT, s, &nobody, 0, sizeof(nobody));
 	detail("connect", s, "*", one(), "127.0.0.1:9");
+	if (socketpair(AF_UNIX, SOCK_DGRAM, 0, both))
+		DIE("socketpair");
+	*CMSG_FIRSTHDR(&msg) = (struct cmsghdr){ .cmsg_len = CMSG_LEN(sizeof(a)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS };
+	memcpy(CMSG_DATA(CMSG_FIRSTHDR(&msg)), &a, sizeof(a));
+	sqe(IORING_OP_SENDMSG, both[0], &msg, 1, 0);
+	detail("sendmsg", both[0], "*", one(), "control data is not decoded");
 	sqe(IORING_OP_UNLINKAT, AT_FDCWD, "c", 0, 0);
 	detail("unlinkat", -1, "c", one(), "was={file size=50 ");
 	sqe(OP_FTRUNCATE, b, NULL, 0, 5);
