@@ -57,16 +57,16 @@ static const struct shared {
 	{ "pid", "PID[,PID]", "of these processes", set_pid, "Filters:", ACTION_ROWS },
 	{ "path", "GLOB", "whose path matches, e.g. '/etc/*'", set_path, NULL, ACTION_ROWS },
 	{ "syscall", "NAME[,NAME]", "these calls", set_syscall, NULL, ACTION_ROWS },
-	{ "since", "TIME", "from 2024-05-06T07:08:09.5 (UTC; or with +02:00) or @SECONDS on",
+	{ "since", "TIME", "from 2024-05-06T07:08:09.5 (UTC) or @SECONDS on",
 	  set_since, NULL, ACTION_ROWS },
 	{ "until", "TIME", "before that time", set_until, NULL, ACTION_ROWS },
 	{ "failed", NULL, "that failed", set_failed, NULL, ACTION_ROWS },
 	{ "limit", "N", "at most N rows", set_limit, NULL, ACTION_ROWS },
 	{ "format", "FORMAT", "text, csv, json or jsonl", set_format,
 	  "Output:", ACTION_ROWS | ACTION_FORMAT },
-	{ "output", "FILE", "into a new file; one that exists is never overwritten", set_output,
+	{ "output", "FILE", "into a new file, never over one that exists", set_output,
 	  NULL, 0 },
-	{ "db", "FILE", "the database, instead of CASE.sqlite beside the case", set_db, NULL, 0 },
+	{ "db", "FILE", "the database, instead of CASE.sqlite beside it", set_db, NULL, 0 },
 	{ "allow-damaged", NULL, "read a damaged case up to and past the damage", set_allow_damaged,
 	  NULL, 0 },
 	{ "quiet", NULL, "no progress line", set_quiet, NULL, 0 },
@@ -78,7 +78,7 @@ static const struct shared {
 	  ACTION_TRUST },
 	{ "checkpoint", "FILE", "checkpoints that were kept elsewhere", set_checkpoint, NULL,
 	  ACTION_VERIFY },
-	{ "receipt", "FILE", "a receipt of a custody entry (with --receive: of the release)",
+	{ "receipt", "FILE", "a receipt of an entry (--receive: of the release)",
 	  set_receipt, NULL, ACTION_VERIFY | ACTION_RECEIVE },
 	{ "expect-head", "HASH", "the chain head that was noted elsewhere", set_expect_head, NULL,
 	  ACTION_VERIFY },
@@ -360,18 +360,19 @@ static void help_line(const char *name, const char *arg, const char *help)
 
 static void print_help(const struct action *actions, size_t n)
 {
-	printf("usage: fanalyze CASE.frz [action] [filters] [--format text|csv|json|jsonl] [--db FILE]\n\n"
+	printf("usage: fanalyze CASE.frz [action] [filters]\n"
+	       "                [--format text|csv|json|jsonl] [--db FILE]\n\n"
 	       "Reads a case that frec recorded. Without an action: a summary.\n\nActions:\n");
 	for (size_t i = 0; i < n; i++)
-		if (actions[i].name && !(actions[i].flags & ACTION_HIDDEN))
+		if (actions[i].name)
 			help_line(actions[i].name, actions[i].arg, actions[i].help);
 	for (size_t i = 0; i < SHARED; i++) {
 		if (shared[i].group)
 			printf("\n%s\n", shared[i].group);
 		help_line(shared[i].name, shared[i].arg, shared[i].help);
 	}
-	printf("\nExit codes: 0 good; 1 damaged or failed; 2 usage or I/O; 3 intact but not sealed;\n"
-	       "4 signature missing or not trusted.\n");
+	printf("\nExit status: 0 good; 1 damaged or failed; 2 usage or I/O; 3 intact but not\n"
+	       "sealed; 4 signature missing or not trusted.\n");
 }
 
 static struct option *long_options(const struct action *actions, size_t n)

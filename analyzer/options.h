@@ -22,7 +22,6 @@ struct action {
 	const char *query;		     /* for those that are a canned query */
 	unsigned flags;
 };
-#define ACTION_HIDDEN  1u
 #define ACTION_NO_CASE 2u /* works without a case */
 #define ACTION_SIGN    4u /* --sign: alone, or along with one that SIGNS */
 #define ACTION_SIGNS   8u

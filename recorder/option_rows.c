@@ -305,10 +305,11 @@ const struct option_row option_rows[] = {
 	{ 'p', "pid", "PID[,PID...]", TAKES_VALUE | REPEATABLE, take_pids,
 	  "attach to these processes, all their threads" },
 	{ 'o', "output", "CASE.frz", TAKES_VALUE, take_output,
-	  "the case file to make; an existing one is never touched" },
+	  "the case file to make, never one that exists" },
 	{ 'e', "events", "SET[,SET...]", TAKES_VALUE | REPEATABLE, take_set,
-	  "record only these: file desc io net process memory other all,\n"
-	  "system calls by name; !NAME leaves one out (default: all but other)" },
+	  "only these: file desc io net process memory other\n"
+	  "all, or calls by name; !NAME leaves one out\n"
+	  "(default: all but other)" },
 	{ 0, "no-follow", NULL, 0, flag_no_follow, "leave new child processes alone" },
 	{ 0, "snap", "N", TAKES_VALUE, take_snap,
 	  "keep the first N bytes of each buffer (default 0)" },
@@ -317,23 +318,28 @@ const struct option_row option_rows[] = {
 	  "stop when the case is that large: 10M, 1G" },
 	{ 0, "max-events", "N", TAKES_VALUE, take_max_events, "stop after that many events" },
 	{ 0, "sync", "WHEN", TAKES_VALUE, take_sync,
-	  "write through to the disk: segment, event, or seconds (default 1)" },
+	  "write through to disk: segment, event, or seconds\n"
+	  "(default 1)" },
 	{ 0, "case-id", "HEX", TAKES_VALUE, take_case_id,
 	  "128 bits that name the case (default: random)" },
 	{ 0, "exhibit", "TEXT", TAKES_VALUE, take_exhibit, "the exhibit's number or name" },
 	{ 0, "examiner", "TEXT", TAKES_VALUE, take_examiner, "who records" },
 	{ 0, "note", "TEXT", TAKES_VALUE, take_note, "anything else worth keeping" },
 	{ 0, "checkpoint", "WHERE", TAKES_VALUE, take_checkpoint,
-	  "write the chain's head, as it grows, to a file, journald or stderr" },
+	  "write the growing chain's head to a file,\n"
+	  "journald or stderr" },
 	{ 0, "keep", "DIR", TAKES_VALUE, take_keep,
-	  "copy files that are executed or about to be destroyed into DIR" },
+	  "copy files that are executed or about to be\n"
+	  "destroyed into DIR" },
 	{ 0, "env", NULL, 0, flag_env, "record the environment of each process" },
 	{ 0, "redact", "NAME", TAKES_VALUE | REPEATABLE, take_redact,
-	  "with --env: hide the values of variables such as '*_KEY'" },
+	  "with --env: hide values of variables like '*_KEY'" },
 	{ 0, "no-seccomp", NULL, 0, flag_no_seccomp,
-	  "start the command unfiltered: slower, but outlives a killed frec" },
+	  "start the command unfiltered: slower, but it\n"
+	  "outlives a killed frec" },
 	{ 0, "placement", "MODE", TAKES_VALUE, take_placement,
-	  "where frec runs beside its targets: auto, spin, colocate, none" },
+	  "where frec runs beside its targets: auto, spin,\n"
+	  "colocate, none" },
 	{ 0, "recover", "CASE.frz", TAKES_VALUE | WITH_RECOVER, take_recover,
 	  "finish a case whose recorder was killed" },
 	{ 'q', "quiet", NULL, WITH_RECOVER, flag_quiet, "no start-up lines, no status line" },

@@ -251,7 +251,8 @@ manual = open(HERE + "/docs/fanalyze.1").read()
 help = fanalyze("--help").stdout
 is_([o for o in re.findall(r"^  --([a-z-]+)", help, re.M) if not re.search(rf"Fl -{o}\b", manual)], [],
     "the manual has every option of --help")
-is_([x for x in help.split("\n") if len(x) > 100], [], "--help fits 100 columns")
+is_([x for x in help.split("\n") if len(x) > 80], [], "--help fits 80 columns")
+is_([x for x in frec("--help").stdout.split("\n") if len(x) > 80], [], "and that of frec")
 plain = re.sub(r"\s+", " ", manual)
 is_([v for v, c in VIEWS.items() if c.replace(" ", ", ") not in plain], [], "the manual has every view's columns")
 
