@@ -248,6 +248,7 @@ UNIT_RECORDER = \
 	guardian \
 	placement \
 	stopwait \
+	unfollowed \
 	checkpoint \
 	writer_faults \
 	recover \

@@ -158,6 +158,7 @@ static void parent_event(struct engine *e, struct tracee *parent, int event, uin
 
 	if (ptrace(PTRACE_GETEVENTMSG, parent->tid, NULL, &msg) < 0 || msg == 0)
 		return;
+	parent->announced = true;
 	stopped = unhold(e, (pid_t)msg, &status);
 	child = tracees_find(e->cfg.tracees, (pid_t)msg);       /* met while attaching */
 	if (!child) {
@@ -168,8 +169,7 @@ static void parent_event(struct engine *e, struct tracee *parent, int event, uin
 	}
 	if (child && stopped)
 		engine_stop(e, child, status, now);
-	/* of a vfork it must go on, or its parent never would: its first stop comes at once */
-	if (!child && (stopped || (waitpid((pid_t)msg, &status, __WALL) > 0 && WIFSTOPPED(status))))
+	if (!child && stopped)
 		go_on_unseen(e, (pid_t)msg, status);
 }
 
@@ -182,7 +182,7 @@ static void find_announcer(void *arg, struct tracee *t)
 	struct announcer *a = arg;
 	struct proc_stat st;
 
-	if (a->found || !t->call.active || !t->call.ent || t->call.ent->effect != FRZ_FX_CLONE)
+	if (a->found || t->announced || !t->call.active || !t->call.ent || t->call.ent->effect != FRZ_FX_CLONE)
 		return;
 	if (t->proc->pid != a->tgid && t->proc->pid != a->ppid && t->proc->ppid != a->ppid)
 		return;
@@ -270,6 +270,7 @@ static void syscall_stop(struct engine *e, struct tracee *t, bool seccomp, uint6
 	abi = abi_of(info.arch, &nr);
 	for (unsigned i = 0; i < 6; i++)
 		args[i] = info.entry.args[i];
+	t->announced = false;
 	CALL(e, entry, t, abi, (uint32_t)nr, args, now);
 	if (t->looks) {
 		t->looks = false;

@@ -83,6 +83,7 @@ struct tracee {
 	bool prelude;                   /* launched, before its own execve: not recorded */
 	uint64_t exec_rchar, exec_wchar;        /* counters read before the execve under way */
 	bool leave;                     /* --no-follow, or no memory: detach at its next stop */
+	bool announced;                 /* the child that the call under way has made */
 	bool looks;                     /* the call under way may show it its CPU mask */
 	uint32_t segment;               /* declared last in */
 	struct pending call;

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # Services attached to and let go of again and again while clients use them: not one client may
-# see an error, no thread may stay stopped or traced, no CPU mask changed. 100 times in check-full,
+# see an error, no thread may be lost or stay stopped or traced, no CPU mask changed. 100 times in check-full,
 # 3 in check; CYCLES=N says otherwise.
 import pwd
 
@@ -48,7 +48,8 @@ def threads(pids):
 
 def cycles(name, pids, n=CYCLES):
     """Attaches and detaches n times; (failures, what is wrong with a thread afterwards)."""
-    masks = {t: re.search(r"Cpus_allowed:\s*(\S+)", s).group(1) for t, s in threads(pids).items()}
+    before = threads(pids)
+    masks = {t: re.search(r"Cpus_allowed:\s*(\S+)", s).group(1) for t, s in before.items()}
     bad = []
     for i in range(n):
         case = f"{tmp}/{name}.frz"
@@ -59,8 +60,12 @@ def cycles(name, pids, n=CYCLES):
             if os.path.exists(f):
                 os.unlink(f)
     time.sleep(0.2)
-    wrong = []
-    for tid, status in threads(pids).items():
+    after = threads(pids)
+    # a JVM ends and starts compiler threads as it likes
+    wrong = [(tid, "lost", name) for tid, name in ((t, s.split("\n")[0]) for t, s in before.items())
+             if tid not in after and "CompilerThre" not in name]
+    diag(f"{name}: {len(before)} threads, {len(after)} after {n} cycles")
+    for tid, status in after.items():
         state, tracer = re.search(r"State:\s*(\S)", status).group(1), re.search(r"TracerPid:\s*(\d+)", status).group(1)
         mask = re.search(r"Cpus_allowed:\s*(\S+)", status).group(1)
         if state in "tTZ" or tracer != "0" or mask != masks.get(tid, mask):
@@ -79,7 +84,7 @@ def under_wrk(name, server, port, pids):
     load.send_signal(signal.SIGINT)
     out, _ = load.communicate(timeout=30)
     is_(bad, [], f"{name}: {CYCLES} times attached and let go")
-    is_(wrong, [], f"{name}: no thread stopped, traced or moved")
+    is_(wrong, [], f"{name}: no thread lost, stopped, traced or moved")
     errors = [l for l in out.splitlines() if "errors" in l or "Non-2xx" in l]
     # wrk counts its own end as read errors: none of another kind, and no reply but 200
     ok(not [l for l in errors if not re.search(r"connect 0, read \d, write 0, timeout 0", l)] and
@@ -145,13 +150,11 @@ def redis():
               "--io-threads-do-reads", "yes", stdout=subprocess.DEVNULL)
     if not ok(wait_until(lambda: run("redis-cli", "-p", str(port), "ping").stdout == "PONG\n", 30), "redis: serves"):
         return
-    before = set(threads([s.pid]))
     load = start("redis-benchmark", "-p", str(port), "-c", "20", "-l", "-q", "-t", "set,get", stdout=subprocess.DEVNULL)
     time.sleep(0.5)
     bad, wrong = cycles("redis", [s.pid])
     is_(bad, [], f"redis: {CYCLES} times attached and let go")
-    is_(wrong, [], "redis: no thread stopped, traced or moved")
-    is_(before - set(threads([s.pid])), set(), f"redis: not one of its {len(before)} threads is lost")
+    is_(wrong, [], "redis: no thread lost, stopped, traced or moved")
     ok(load.poll() is None, "redis: the clients never stopped", load.poll())
     load.kill()
     is_(load.communicate()[1], "", "redis: not one client error")
@@ -178,7 +181,7 @@ def postgres():
     load.send_signal(signal.SIGINT)
     out, err = load.communicate(timeout=30)
     is_(bad, [], f"postgres: {CYCLES} times attached and let go")
-    is_(wrong, [], "postgres: no thread stopped, traced or moved")
+    is_(wrong, [], "postgres: no thread lost, stopped, traced or moved")
     ok(errors_before_end is None and not re.search("error|abort|fail", err, re.I), "postgres: not one client error", out, err)
     s.send_signal(signal.SIGINT)
     is_(s.wait(30), 0, "postgres: ends well")

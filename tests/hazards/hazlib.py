@@ -150,6 +150,11 @@ def wait_end(p, seconds):
         return None
 
 
+def complaints(said):
+    """What frec says beside what it always says."""
+    return "\n".join(line for line in said.splitlines() if not re.match(r"frec: (attached to |seal |\S*\.frz: )", line))
+
+
 def run_target(argv, mode="alone", options=(), seconds=60):
     """Runs a target that waits for a byte first. mode: alone, launch, attach."""
     case, name, trouble, code = new_case(), f"{tmp}/out", "", None
@@ -161,9 +166,9 @@ def run_target(argv, mode="alone", options=(), seconds=60):
         main = start_program(argv, r, out)
         os.close(r)
         if mode == "attach":
-            tracer = start_program([FREC, "-q", "-p", str(main.pid), "-o", case, *options],
-                                   subprocess.DEVNULL, said)
-            if not wait_until(lambda: tracer_of(main.pid) == tracer.pid or tracer.poll() is not None, 60, 0.002) \
+            tracer = start_program([FREC, "-p", str(main.pid), "-o", case, *options], subprocess.DEVNULL, said)
+            # once it says so its interrupt has been sent, which else could hit what the target does next
+            if not wait_until(lambda: "attached to" in open(said.name).read() or tracer.poll() is not None, 60, 0.002) \
                     or tracer.poll() is not None:
                 trouble = "frec did not attach; "
         os.write(w, b"x")
@@ -180,8 +185,7 @@ def run_target(argv, mode="alone", options=(), seconds=60):
                 trouble += f"frec ended with {ended}; "
         os.close(w)
         trouble += left_over()
-        said.seek(0)
-        trouble += said.read()
+        trouble += complaints(open(said.name).read())
         out.seek(0)
         text = out.read()
     drop_case(case)
@@ -242,12 +246,11 @@ class Tracer:
     def attached(self):
         """Waits until every thread of all of them is."""
         return wait_until(lambda: self.text().count("frec: attached to") == len(self.pids) or
-                          self.p.poll() is not None, 60, 0.001) and self.p.poll() is None
+                          self.p.poll() is not None, 240, 0.001) and self.p.poll() is None
 
     def said(self):
         """What it complains of."""
-        return "\n".join(line for line in self.text().splitlines()
-                         if not re.match(r"frec: (attached to |seal |\S*\.frz: )", line))
+        return complaints(self.text())
 
     def end(self, sig=signal.SIGTERM, seconds=60):
         """Exit code, None when it hangs (and is killed)."""
