@@ -10,7 +10,6 @@
 #include <inttypes.h>
 #include <signal.h>
 #include <sqlite3.h>
-#include <stdlib.h>
 #include <time.h>
 
 #include "db.h"

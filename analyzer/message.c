@@ -2,7 +2,6 @@
 #include "message.h"
 
 #include <stdarg.h>
-#include <stdlib.h>
 
 #include "describe.h"
 

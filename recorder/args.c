@@ -15,7 +15,6 @@
 #include "mem.h"
 
 #define PATH_KEEP     PATH_MAX          /* the kernel refuses longer ones */
-#define STR_KEEP      1024u
 #define ADDR_KEEP     128u              /* sizeof(struct sockaddr_storage): the kernel's own limit */
 #define LIST_STRINGS  1024u
 #define LIST_BYTES    (48u << 10)
@@ -119,27 +118,15 @@ int path_dirfd(const struct tracee *t, unsigned path_slot)
 	return AT_FDCWD;
 }
 
-static void take_fd(struct capture *c, struct tracee *t, unsigned slot, int fd, uint64_t now_ns)
-{
-	struct item *it = tracee_item(t, FRZ_A_FD, slot);
-	struct fdent *ent;
-
-	if (!it)
-		return;
-	ent = fd_entry(c, t, fd, now_ns);
-	if (ent)
-		fdent_ref(ent);
-	it = &t->items[t->nitems - 1];
-	it->ent = ent;
-}
-
-static void take_fdnum(struct capture *c, struct tracee *t, unsigned slot, int fd, struct fdent *ent, uint64_t now_ns)
+/* ent: what fd is, NULL when that is not known yet. */
+static void take_fd(struct capture *c, struct tracee *t, enum frz_att kind, unsigned slot, int fd,
+		    struct fdent *ent, uint64_t now_ns)
 {
 	struct item *it;
 
 	if (!ent)
 		ent = fd_entry(c, t, fd, now_ns);
-	it = tracee_item(t, FRZ_A_FDNUM, slot);
+	it = tracee_item(t, kind, slot);
 	if (!it)
 		return;
 	if (ent)
@@ -192,7 +179,7 @@ static void take_path(struct tracee *t, unsigned slot, uint64_t addr)
 
 static void take_strv(struct tracee *t, unsigned slot, uint64_t addr)
 {
-	size_t word = frz_abi_ptr(tracee_abi(t));
+	size_t word = word_size(t);
 	uint32_t off = t->nbytes, count = 0;
 	bool cut = false, fault = false;
 	struct item *it;
@@ -200,17 +187,16 @@ static void take_strv(struct tracee *t, unsigned slot, uint64_t addr)
 	if (!addr)
 		return;
 	while (count < LIST_STRINGS && t->nbytes - off < LIST_BYTES) {
-		uint8_t raw[8] = { 0 };
+		uint8_t raw[8], *to;
 		uint64_t at;
 		size_t len;
-		uint8_t *to;
 		enum mem_str r;
 
 		if (!mem_read_all(t->tid, addr + count * word, raw, word)) {
 			fault = true;
 			break;
 		}
-		at = frz_get64(raw);
+		at = word_at(t, raw, 0);
 		if (!at)
 			break;
 		to = tracee_bytes(t, 4 + PATH_KEEP);
@@ -283,7 +269,7 @@ static void take_data(struct capture *c, struct tracee *t, unsigned slot, uint64
 /* iovec and msghdr in the target's layout. */
 uint64_t word_at(const struct tracee *t, const uint8_t *p, unsigned index)
 {
-	return frz_abi_ptr(tracee_abi(t)) == 8 ? frz_get64(p + index * 8u) : frz_get32(p + index * 4u);
+	return word_size(t) == 8 ? frz_get64(p + index * 8u) : frz_get32(p + index * 4u);
 }
 
 size_t word_size(const struct tracee *t)
@@ -372,7 +358,7 @@ static void take_passed(struct capture *c, struct tracee *t, unsigned slot, int 
 		ent = fd_new(c, t, fd, FRZ_B_RECEIVED, NULL, now_ns);
 		emit_commit(c->emit);
 	}
-	take_fdnum(c, t, slot, fd, ent, now_ns);
+	take_fd(c, t, FRZ_A_FDNUM, slot, fd, ent, now_ns);
 }
 
 /* SCM_RIGHTS: fds named in a message's control data; unix(7), cmsg(3). */
@@ -531,11 +517,11 @@ void args_at_entry(struct capture *c, struct tracee *t, uint64_t now_ns)
 		switch (a->kind) {
 		case FRZ_ARG_FD:
 			if (!frz_fd_is_index(ent, p->arg))
-				take_fd(c, t, i, (int)v, now_ns);
+				take_fd(c, t, FRZ_A_FD, i, (int)v, NULL, now_ns);
 			break;
 		case FRZ_ARG_DIRFD:
 			if ((int)v != AT_FDCWD)
-				take_fd(c, t, i, (int)v, now_ns);
+				take_fd(c, t, FRZ_A_FD, i, (int)v, NULL, now_ns);
 			break;
 		case FRZ_ARG_PATH:
 			take_path(t, i, v);
@@ -640,7 +626,7 @@ void args_at_exit(struct capture *c, struct tracee *t, int64_t ret, uint64_t now
 					e = fd_new(c, t, fd, FRZ_B_OPEN, NULL, now_ns);
 					emit_commit(c->emit);
 				}
-				take_fdnum(c, t, i, fd, e, now_ns);
+				take_fd(c, t, FRZ_A_FDNUM, i, fd, e, now_ns);
 			}
 			break;
 		case FRZ_ARG_NUMS_OUT:

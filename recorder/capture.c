@@ -75,7 +75,6 @@ static void on_entry(void *arg, struct tracee *t, enum frz_abi abi, uint32_t nr,
 		capture_call(c, t, 0, FRZ_C_NO_RETURN, now_ns);
 	p->active = true;
 	p->entry_ns = now_ns;
-	p->no_entry = false;
 	if (restart) {
 		/* the kernel goes on with the interrupted call: same call, same arguments */
 		item_text(t, FRZ_A_SIGN, FRZ_SLOT_NONE, "restart_syscall");
@@ -362,7 +361,7 @@ void capture_call(struct capture *c, struct tracee *t, int64_t ret, uint32_t fla
 	b = emit_body(c->emit);
 	frz_buf_varint(b, (uint64_t)t->tid);
 	frz_buf_varint(b, p->abi + 4ull * p->nr);
-	frz_buf_varint(b, flags | (p->no_entry ? FRZ_C_NO_ENTRY : 0));
+	frz_buf_varint(b, flags);
 	if (!(flags & FRZ_C_NO_RETURN))
 		frz_buf_zigzag(b, ret);
 	if (!p->ent)

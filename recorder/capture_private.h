@@ -18,6 +18,7 @@ struct capture {
 };
 
 /* ---- args.c ---- */
+#define STR_KEEP  1024u         /* bytes of a text that is no path */
 #define MMSG_KEEP 1024u         /* messages of one call: UIO_MAXIOV, the kernel's own limit */
 /* Sets p->arg and p->def. */
 void args_from_registers(struct pending *p, const uint64_t reg[6]);
