@@ -63,6 +63,13 @@ static const char *grouped(uint64_t v, char out[32])
 	return out;
 }
 
+/* Can it stand in a command as it is? What is printed may be pasted, and names are hostile. */
+static bool shell_word(const char *s)
+{
+	return *s != '-' && *s != '~' &&
+	       !s[strspn(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789/._-+@%:,=~")];
+}
+
 static void print_facts(const struct verify_options *o, const struct verify_result *r, FILE *out)
 {
 	const struct frz_case_head *h = &r->head;
@@ -97,9 +104,8 @@ static void print_facts(const struct verify_options *o, const struct verify_resu
 	frz_hex(h->seal_link, FRZ_HASH_LEN, hex);
 	fprintf(out, "  seal        %s\n", hex);
 	frz_hex(h->prefix_sha256, FRZ_HASH_LEN, hex);
-	fprintf(out, "  by hand     head -c %ju ", (uintmax_t)h->prefix_bytes);
-	put_escaped(out, o->path);
-	fprintf(out, " | sha256sum\n              %s\n", hex);
+	fprintf(out, "  by hand     head -c %ju %s | sha256sum\n              %s\n",
+		(uintmax_t)h->prefix_bytes, shell_word(o->path) ? o->path : "CASE", hex);
 }
 
 static void print_damage(const struct verify_result *r, FILE *out)

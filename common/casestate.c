@@ -84,7 +84,8 @@ static enum frz_err check_segment(const struct frz_case_state *s, const struct f
 	if (g->first_event < next || (!loose && g->first_event != next))
 		return BAD("its first event is %ju, the next one would be %ju",
 			   (uintmax_t)g->first_event, (uintmax_t)next);
-	if (g->first_event > UINT64_MAX / 2 || g->lost > UINT64_MAX / 2)
+	if (g->first_event > UINT64_MAX / 2 || g->lost > UINT64_MAX / 2 ||
+	    g->lost > UINT64_MAX - s->head.lost)
 		return BAD("a number of events beyond all bounds");
 	if (g->last.mono_ns < g->first.mono_ns)
 		return BAD("it ends before it begins");
@@ -94,6 +95,21 @@ static enum frz_err check_segment(const struct frz_case_state *s, const struct f
 		return BAD("its boot id is not that of GENESIS");
 	if (g->first.mono_ns < s->segment_mono)
 		return BAD("it begins before the segment in front of it ends");
+	if (g->recovered && g->events > s->from_tail && !s->extract && !s->head.damages)
+		return BAD("%ju events from the tail, of which RECOVERY counts %ju more",
+			   (uintmax_t)g->events, (uintmax_t)s->from_tail);
+	return FRZ_OK;
+}
+
+/* An extract is another case than the one it is of. */
+static enum frz_err check_genesis(const struct frz_block *blk, char *why, size_t cap)
+{
+	const uint8_t *id, *origin;
+	size_t n;
+
+	if (frz_field_bytes(blk, FRZ_K_ORIGIN_CASE_ID, &origin, &n) &&
+	    frz_field_bytes(blk, FRZ_K_CASE_ID, &id, &n) && !memcmp(id, origin, n))
+		return BAD("an extract with the id of its origin");
 	return FRZ_OK;
 }
 
@@ -128,6 +144,9 @@ static enum frz_err check_seal(const struct frz_case_state *s, const struct frz_
 	if (!frz_field_bytes(blk, FRZ_K_INDEX, &p, &n) || n != s->index_len ||
 	    (n && memcmp(p, s->index, n) != 0))
 		return BAD("its index is not that of the segments in the file");
+	if (s->from_tail && !s->extract)
+		return BAD("RECOVERY took %ju events from the tail that no segment has",
+			   (uintmax_t)s->from_tail);
 	return FRZ_OK;
 }
 
@@ -150,7 +169,9 @@ enum frz_err frz_case_state_check(const struct frz_case_state *s, const struct f
 	}
 	if (blk->type == FRZ_SEGMENT)
 		return check_segment(s, it, loose, why, cap);
-	if (blk->type == FRZ_GENESIS || blk->type == FRZ_CUSTODY || loose)
+	if (blk->type == FRZ_GENESIS)
+		return check_genesis(blk, why, cap);
+	if (blk->type == FRZ_CUSTODY || loose)
 		return FRZ_OK;
 
 	err = check_totals(s, blk, why, cap);
@@ -230,6 +251,7 @@ enum frz_err frz_case_state_apply(struct frz_case_state *s, const struct frz_cas
 		if (frz_field_bytes(blk, FRZ_K_CASE_ID, &p, &n))
 			memcpy(h->case_id, p, sizeof(h->case_id));
 		h->tick_seconds = num(blk, FRZ_K_TICK_SECONDS);
+		s->extract = frz_field_bytes(blk, FRZ_K_ORIGIN_CASE_ID, &p, &n);
 		told(s, blk, it->at);
 		s->segment_mono = s->tick_mono = it->at.mono_ns;
 		break;
@@ -239,6 +261,8 @@ enum frz_err frz_case_state_apply(struct frz_case_state *s, const struct frz_cas
 		h->segments++;
 		h->events = g->first_event - 1 + g->events;
 		h->lost += g->lost;
+		if (g->recovered && !s->extract)
+			s->from_tail -= g->events < s->from_tail ? g->events : s->from_tail;
 		s->segment_mono = g->last.mono_ns;
 		told(s, blk, g->last);
 		break;
@@ -248,6 +272,7 @@ enum frz_err frz_case_state_apply(struct frz_case_state *s, const struct frz_cas
 		break;
 	case FRZ_RECOVERY:
 		h->recoveries++;
+		s->from_tail = num(blk, FRZ_K_TAIL_EVENTS);
 		break;
 	case FRZ_SEAL:
 		h->sealed = true;

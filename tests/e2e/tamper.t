@@ -132,6 +132,13 @@ def told(key, by, i=0):
     return change
 
 
+def on(kind, key, by):
+    def change(c):
+        b = next(b for b in c.blocks if b.kind == kind)
+        b.set(key, b.number(key) + by)
+    return change
+
+
 def take(i):
     def change(c):
         del c.blocks[i]
@@ -164,6 +171,11 @@ forged("an index that ends early", index(None), say="SEAL: its index")
 forged("an event more in the block than in its frame", told(forge.EVENTS, 1), say="fewer events than its block says")
 forged("an event less", told(forge.EVENTS, -1), say="more events than its block says")
 forged("a segment closed before it ended", told(57, -10**9), say="a time after the end|ends before it begins")
+forged("RECOVERY counts more events than it took", on(forge.RECOVERY, 84, 1), say="RECOVERY took 1 events")
+forged("RECOVERY counts fewer", on(forge.RECOVERY, 84, -1), say="events from the tail, of which RECOVERY counts")
+forged("an event of the tail and no RECOVERY", take(-3), say="events from the tail, of which RECOVERY counts 0")
+forged("lost events beyond what can be counted", lambda c: [s.set(54, 2**63 - 1) for s in c.segments()] and c.blocks[-1].set(54, 2**64 - 1),
+       say="beyond all bounds|lost events")
 forged("a segment doubled", lambda c: c.blocks.insert(2, c.segments()[0]), say="first event")
 forged("a block other than GENESIS first", take(0))
 forged("the RECOVERY before what it counts", exchange, say="RECOVERY|events")

@@ -82,7 +82,9 @@ like(r.stdout, r"Intact to event \d+ at 20\d\d-", "intact, to an event and a tim
 like(r.stdout, r"Nothing can be said after that", "and what cannot be said")
 like(r.stdout, r"No tail lies beside it", "its tail is missed")
 open(unsealed + ".tail", "wb").close()
-like(verify(unsealed).stdout, r"A tail lies beside it that cannot be read", "or found to be none")
+r = verify(unsealed)
+like(r.stdout, r"A tail lies beside it that cannot be read", "or found to be none")
+is_(r.returncode, 3, "which changes nothing for the case: exit 3")
 os.unlink(unsealed + ".tail")
 is_(verify(unsealed, "--require", "sealed").returncode, 3, "--require sealed: exit 3")
 
@@ -167,5 +169,11 @@ ok(r.returncode == 0 and "\x1b" not in r.stdout and "\nname" not in r.stdout,
    "a name with control bytes is shown harmlessly", r.stdout)
 r = verify(hostile, "--format", "json")
 is_(json.loads(r.stdout)["case"], hostile, "and whole as JSON")
+by_hand = lambda name: re.search(r"by hand +(head .*)", fanalyze("--verify", "--", name, cwd=tmp).stdout)[1]
+n = seal["fields"]["prefix-bytes"]
+is_(by_hand("./case.frz"), f"head -c {n} ./case.frz | sha256sum", "the command that confirms it")
+for name in ("$(id).frz", "a b.frz", "x;id", "it's.frz", "-n", "~root", "`id`", "a\\b"):
+    case(whole, name)
+    is_(by_hand(name), f"head -c {n} CASE | sha256sum", f"  {name}: no name to be pasted")
 
 done()

@@ -453,6 +453,7 @@ class Case:
         self.prev, self.sealed, self.boot = bytes(32), False, None
         self.segment_end = self.tick_time = self.latest = self.last_segment = 0
         self.index = b''
+        self.from_tail, self.extract = 0, False
 
     def read(self):
         while self.at < len(self.data):
@@ -469,6 +470,8 @@ class Case:
             end = self.at + len(block.bytes)
             if block.type == G:
                 self.boot = f['boot-id']
+                self.extract = 'origin-case-id' in f
+                need(f.get('origin-case-id') != f['case-id'], 'an extract of itself')
                 self.segment_end = self.tick_time = self.latest = f['mono']
             elif block.type in (T, R, E):
                 self.check_totals(block)
@@ -490,7 +493,9 @@ class Case:
             need(f['mono'] >= self.tick_time, 'ticks run backwards')
             self.tick_time = f['mono']
             self.ticks += 1
-        elif f['boot-id'] == self.boot:
+        if block.type == R:
+            self.from_tail = f['tail-events']
+        if block.type != T and f['boot-id'] == self.boot:
             need(f['mono'] >= self.latest, 'time runs backwards')
         if f['boot-id'] == self.boot:
             self.latest = max(self.latest, f['mono'])
@@ -500,6 +505,7 @@ class Case:
         need(f['segments'] == self.segments, 'the number of segments is wrong')
         need(f['ticks'] == self.ticks, 'the number of ticks is wrong')
         need(f['index'] == self.index, 'the index is wrong')
+        need(self.extract or not self.from_tail, 'events of the tail are missing')
         need(f['chain-head'] == self.prev, 'the chain head is wrong')
         need(f['prefix-bytes'] == self.at, 'the prefix is wrong')
         need(f['prefix-sha256'] == hashlib.sha256(self.data[:self.at]).digest(),
@@ -513,6 +519,7 @@ class Case:
         need(f['first-event'] == self.events + 1, 'the first event is wrong')
         need(f['events'] <= f['raw-bytes'] // 2, 'more events than its bytes can hold')
         need(f['first-event'] < 2**63 and f['lost'] < 2**63, 'a number beyond all bounds')
+        need(self.lost + f['lost'] < 2**64, 'a number beyond all bounds')
         need(f['last-mono'] >= f['first-mono'] >= self.segment_end, 'segments run backwards')
         need(f['frame-bytes'] <= 32 << 20 and f['raw-bytes'] <= 16 << 20, 'a segment too large')
         frame = self.data[at:at + f['frame-bytes']]
@@ -535,6 +542,9 @@ class Case:
         self.last_segment = self.at
         self.segments += 1
         self.events += count
+        if 'recovered' in f and not self.extract:
+            need(count <= self.from_tail, 'more events from the tail than RECOVERY counts')
+            self.from_tail -= count
         self.lost += f['lost']
         self.segment_end = f['last-mono']
         self.latest = max(self.latest, f['last-mono'])
