@@ -148,7 +148,7 @@ static void handles(void)
 		struct file_handle h;
 		unsigned char bytes[128];
 	} f = { .h.handle_bytes = 128 };
-	char hex[300] = "";
+	char hex[300] = "", mount_fd[32];
 	int mount, dir = open(".", O_RDONLY | O_DIRECTORY);
 
 	DO(SYS_name_to_handle_at, AT_FDCWD, ".", &f, &mount, 0);
@@ -157,8 +157,10 @@ static void handles(void)
 			sprintf(hex + 2 * i, "%02x", f.h.f_handle[i]);
 		say("name_to_handle_at", "handle={type=%d %s} name=\".\"", f.h.handle_type, hex);
 		DO(SYS_open_by_handle_at, dir, &f, O_RDONLY | O_DIRECTORY);
-		say("open_by_handle_at", "mount_fd=%d handle={type=%d %s} O_RDONLY|O_DIRECTORY",
-		    dir, f.h.handle_type, hex);
+		/* the call's fd is the new one, or, where it may not, the one given */
+		sprintf(mount_fd, "mount_fd=%d ", dir);
+		say("open_by_handle_at", "%shandle={type=%d %s} O_RDONLY|O_DIRECTORY",
+		    ret < 0 ? "" : mount_fd, f.h.handle_type, hex);
 	}
 	f.h.handle_bytes = 1000;
 	DO(SYS_open_by_handle_at, -1, &f, O_RDONLY);
@@ -292,8 +294,8 @@ static void programs(void)
 	say("bpf", "BPF_OBJ_GET size=16 unreadable(attr)");
 	DO(SYS_perf_event_open, &perf, 0, -1, -1, 8);
 	say("perf_event_open",
-	    "attr={PERF_TYPE_SOFTWARE size=%zu} pid=0 cpu=-1 group_fd=-1 PERF_FLAG_FD_CLOEXEC",
-	    sizeof(perf));
+	    "attr={PERF_TYPE_SOFTWARE size=%zu} pid=0 cpu=-1%s PERF_FLAG_FD_CLOEXEC",
+	    sizeof(perf), ret < 0 ? "" : " group_fd=-1"); /* then that is the call's fd */
 }
 
 /* ---- what a process may do ---- */
