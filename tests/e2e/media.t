@@ -3,6 +3,7 @@
 # unmounted; the folder is moved or deleted, memory runs out. Each time frec says so at once in one line
 # and ends with 1, the target lives on untraced, unpinned and at full speed, and what had returned to
 # it before is in the case, if need be after --recover. Mounting takes a right that not everybody has.
+# `media.t NAME...` does these only.
 import atexit
 import fcntl
 import resource
@@ -290,6 +291,35 @@ def io_errors():
     unmount(d)
 
 
+def broken():
+    """From one moment on nothing of the device can be read or written: device-mapper's error target."""
+    name, image, sectors = f"frec-test-{os.getpid()}", f"{tmp}/broken.img", 64 << 11
+    os.environ["DM_DISABLE_UDEV"] = "1"
+    if not tool("dmsetup") or run("dmsetup", "targets").returncode:
+        return cannot("broken", "no device-mapper")
+    with open(image, "wb") as f:
+        f.truncate(sectors * 512)
+    loop = run("losetup", "-f", "--show", image).stdout.strip()
+    atexit.register(run, "losetup", "-d", loop)
+    good = f"0 {sectors} linear {loop} 0"
+
+    def becomes(table):
+        for step in ["load", "--table", table], ["suspend", "--noflush", "--nolockfs"], ["resume"]:
+            subprocess.run(["dmsetup", step[0], name, *step[1:]], check=True)
+
+    if run("mkfs.ext4", "-q", loop).returncode or run("dmsetup", "create", name, "--table", good).returncode:
+        return cannot("broken", "no ext4, no device")
+    atexit.register(run, "dmsetup", "remove", "--retry", name)
+    d = mount("broken", "/dev/mapper/" + name)
+    r = Recording("broken", d + "/c.frz")
+    r.fails(lambda: becomes(f"0 {sectors} error"), r"c\.frz(\.tail)?: .*(Input/output error|Read-only file system)", 10, synced=True)
+    unmount(d)
+    becomes(good)
+    d = mount("broken-again", "/dev/mapper/" + name)
+    r.holds(d + "/c.frz")
+    unmount(d)
+
+
 def unmounted():
     """umount -l while it is written: the medium can be taken out when frec has ended."""
     d = ext4("unmounted")
@@ -411,14 +441,16 @@ def memory():
     r.holds()
 
 
-for test in limited, deleted, cut, added_to, tail_deleted, tail_overwritten, moved, memory, launched:
-    test()
-full("tmpfs", mount("tmpfs", "-t", "tmpfs", "-o", "size=16m", "tmpfs"))
-full("ext4", ext4("ext4"))
-read_only()
-shut_down()
-io_errors()
-unmounted()
-frozen()
-quota()
+def full_tmpfs():
+    full("tmpfs", mount("tmpfs", "-t", "tmpfs", "-o", "size=16m", "tmpfs"))
+
+
+def full_ext4():
+    full("ext4", ext4("ext4"))
+
+
+for test in (limited, deleted, cut, added_to, tail_deleted, tail_overwritten, moved, memory, launched, full_tmpfs, full_ext4,
+             read_only, shut_down, io_errors, broken, unmounted, frozen, quota):
+    if test.__name__ in sys.argv[1:] or not sys.argv[1:]:
+        test()
 done()
