@@ -369,6 +369,7 @@ static void find_interrupted(struct engine *e, struct tracee *t)
 	}
 #undef REG
 #else
+	/* arm64 has taken the result out of the registers before this stop */
 	(void)e;
 	(void)t;
 #endif

@@ -91,6 +91,7 @@ static const struct { const char *what; long (*fn)(void); } refused[] = {
 
 static bool still_read(void) { char c; int fd = open("/proc/self/status", O_RDONLY); bool ok = fd >= 0 && read(fd, &c, 1) == 1; close(fd); return ok; }
 static bool still_peek(void) { errno = 0; return ptrace(PTRACE_PEEKDATA, victim, &victim_word, NULL) == victim_word && !errno; }
+static bool still_registers(void) { errno = 0; ptrace(PTRACE_PEEKUSER, victim, NULL, NULL); return !errno; }
 static bool still_vm(void)
 {
 	long w = 0;
@@ -109,7 +110,8 @@ static bool still_keep(void)
 static bool still_detach(void) { return ptrace(PTRACE_DETACH, victim, NULL, NULL) == 0; }
 
 static const struct { const char *what; bool (*fn)(void); } allowed[] = {
-	{ "reading /proc", still_read }, { "PTRACE_PEEKDATA", still_peek }, { "process_vm_readv", still_vm },
+	{ "reading /proc", still_read }, { "PTRACE_PEEKDATA", still_peek }, { "PTRACE_PEEKUSER", still_registers },
+	{ "process_vm_readv", still_vm },
 	{ "a new file in the folder of --keep", still_keep }, { "PTRACE_DETACH", still_detach },
 };
 
