@@ -74,7 +74,7 @@ struct tracee *tracees_find(struct tracees *s, pid_t tid)
 	return NULL;
 }
 
-struct process *process_find(struct tracees *s, pid_t pid)
+static struct process *process_find(struct tracees *s, pid_t pid)
 {
 	struct process *p = s->proc_bucket[slot_of(s, pid)];
 

@@ -53,7 +53,6 @@ struct msg_room { bool known; uint64_t name, name_len, iov, iov_count, control, 
 struct pending {
 	bool active;                    /* entry seen, exit not yet */
 	bool wanted;                    /* to be recorded, not only followed */
-	bool no_entry;
 	bool ends_fds;                  /* told to its table: fdtable_ending() */
 	bool restart_of;                /* continued by restart_syscall */
 	uint8_t abi;
@@ -115,7 +114,6 @@ struct tracee *tracees_add(struct tracees *s, pid_t tid, pid_t pid);
  * still valid until process_drop). */
 void tracees_remove(struct tracees *s, struct tracee *t, bool *proc_ended);
 void process_drop(struct tracees *s, struct process *p);
-struct process *process_find(struct tracees *s, pid_t pid);
 /* execve by a thread that is not the leader: the kernel gives it the leader's tid. */
 void tracees_rename(struct tracees *s, struct tracee *t, pid_t new_tid);
 /* Calls fn for each; fn may remove the tracee it is given, no other. */
