@@ -258,6 +258,24 @@ static bool empty_or_absent(const char *path)
 	return stat(path, &st) < 0 ? errno == ENOENT : S_ISREG(st.st_mode) && st.st_size == 0;
 }
 
+/* Nothing beside the case makes us wait: the database, and what SQLite looks for next to it. */
+static bool regular(const char *path)
+{
+	static const char *const suffixes[] = { "", "-journal", "-wal", "-shm" };
+	char name[PATH_BYTES];
+	struct stat st;
+
+	for (size_t i = 0; i < sizeof(suffixes) / sizeof(suffixes[0]); i++) {
+		snprintf(name, sizeof(name), "%s%s", path, suffixes[i]);
+		if (stat(name, &st) == 0 && !S_ISREG(st.st_mode)) {
+			complain(0, "%s: no regular file: move it away, or name another database with --db",
+				 name);
+			return false;
+		}
+	}
+	return true;
+}
+
 /* Made by this user, and in this file; or whoever brought it can have put anything into it. */
 static bool is_own(sqlite3 *db, const char *path, const char *case_id)
 {
@@ -276,6 +294,8 @@ static enum match match_db(const char *path, const struct options *o, struct cas
 	enum match m = DB_STALE;
 	sqlite3 *db;
 
+	if (!regular(path))
+		return DB_REFUSED;
 	if (empty_or_absent(path))
 		return DB_ABSENT;
 	db = open_at(path, SQLITE_OPEN_READONLY);

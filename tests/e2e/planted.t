@@ -62,4 +62,12 @@ is_(count("again/case.frz"), (0, whole, True), "one that others can read is none
 os.chmod(key, 0o600)
 homeless = {k: v for k, v in me.items() if k not in ("HOME", "XDG_CACHE_HOME")}
 is_([count("again/case.frz", homeless) for _ in range(2)], [(0, whole, True)] * 2, "without a place for one nothing is relied on")
+# ---- what would make an open wait ----
+
+for beside in ("case.sqlite", "case.sqlite-journal", "case.sqlite-wal", "case.sqlite-shm"):
+    c = folder("fifo-" + beside, "case.frz")
+    os.mkfifo(os.path.dirname(c) + "/" + beside)
+    r = fanalyze(c, "--info", env=me, timeout=60)
+    ok(r.returncode == 2 and f"{beside}: no regular file" in r.stderr, f"a FIFO named {beside} is refused at once", r.returncode, r.stderr)
+
 done()
