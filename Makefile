@@ -381,6 +381,7 @@ SCRIPT_TESTS = \
 # the same, only for check-full
 SCRIPT_TESTS_FULL = \
 	tests/build.t \
+	tests/vm/vm.t \
 
 # tests/bench/NAME.c
 BENCH = \

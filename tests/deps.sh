@@ -34,6 +34,9 @@ check|cmd redis-benchmark|redis-tools
 check|cmd ssh-keygen|openssh-client
 check|cmd pgrep|procps
 check|cmd mandoc|mandoc
+vm|cmd qemu-system-x86_64|qemu-system-x86
+vm|cmd busybox|busybox-static
+vm|x32|gcc-multilib
 check|cmd git|git
 check|cmd node|nodejs
 check|cmd java|default-jre-headless
@@ -62,6 +65,7 @@ cc=${CC:-gcc}
 have() {
 	case $1 in
 	cmd) command -v "$2" >/dev/null 2>&1 ;;
+	x32) echo '#include <stdio.h>' | ${CC:-gcc} -mx32 -E - >/dev/null 2>&1 ;;
 	pc) ${PKG_CONFIG:-pkg-config} --exists "$2" 2>/dev/null ;;
 	hdr) echo "#include <$2>" | $cc -E - >/dev/null 2>&1 ;;
 	m32) [ "$(uname -m)" != x86_64 ] || echo '#include <stdio.h>' | gcc -m32 -E - >/dev/null 2>&1 ;;
@@ -76,7 +80,8 @@ have() {
 sets=" build "
 for s in "$@"; do
 	case $s in
-	check-full) sets="$sets check " ;;
+	# programs of the other ABIs, and a machine that runs them (tests/vm/vm.t)
+	check-full) sets="$sets check $([ "$(uname -m)" = x86_64 ] && echo vm) " ;;
 	*) sets="$sets$s " ;;
 	esac
 done

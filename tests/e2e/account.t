@@ -30,10 +30,10 @@ def attached(name, program):
     f = attach_surely(p.pid, case)
     p.stdin.write("x")
     p.stdin.flush()
-    out, err = p.communicate(timeout=60)
+    out, err = p.communicate(timeout=60 * SLOW)
     is_(p.returncode, 0, f"{name}: the target ended well")
     try:
-        f.communicate(timeout=30)
+        f.communicate(timeout=30 * SLOW)
     except subprocess.TimeoutExpired:
         f.kill()
     if is_(f.returncode, 0, f"{name}: frec ended with it"):

@@ -6,7 +6,7 @@
 from lib import *
 
 need_ptrace()
-SECONDS = 60 if FULL else 2
+SECONDS = 60 if FULL else 2 * int(os.environ.get("SLOW", 1))
 MEMORY = (2048 if os.environ.get("SANITIZE") else 16) << 10
 seed = int(os.environ.get("NOISE", time.time_ns() % 1000000))
 
