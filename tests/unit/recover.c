@@ -135,12 +135,16 @@ static bool good_case(const char *path, uint64_t at_least, uint64_t at_most, con
 	bool good;
 
 	fake_read(path, &s);
-	good = s.err == FRZ_END && !s.breaks && s.events >= at_least && s.events <= at_most &&
-	       (!s.events || s.first == 1) && s.last == s.events && !fake_exists(path, ".tail");
+	/* A machine so busy that the helper gets no turn for two seconds makes the recorder drop events,
+	 * which it counts: those are in the case as lost, and nothing else may be missing. */
+	good = s.err == FRZ_END && (!s.breaks || s.head.lost) && s.events + s.head.lost >= at_least &&
+	       s.events + s.head.lost <= at_most && (!s.events || s.first == 1) &&
+	       (s.head.lost ? s.last <= s.events + s.head.lost : s.last == s.events) && !fake_exists(path, ".tail");
 	if (!good) {
 		ok(false, "%s, round %u", name, round);
-		diag("%s: %s; events %llu, account %llu to %llu, breaks %llu, first %llu",
+		diag("%s: %s; events %llu, lost %llu, account %llu to %llu, breaks %llu, first %llu",
 		     frz_strerror(s.err), s.fault.what, (unsigned long long)s.events,
+		     (unsigned long long)s.head.lost,
 		     (unsigned long long)at_least, (unsigned long long)at_most,
 		     (unsigned long long)s.breaks, (unsigned long long)s.first);
 	}
