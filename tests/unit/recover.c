@@ -561,9 +561,13 @@ static void torn_case(void)
 	uint64_t committed, whole;
 	FILE *f;
 
-	kill_recorder(path, WRITER_SYNC_SEGMENT, 0);
+	do { /* until it was killed before the first segment */
+		fake_remove(path);
+		kill_recorder(path, WRITER_SYNC_SEGMENT, 0);
+		whole = size_of(path);
+		fake_read(path, &s);
+	} while (s.events || s.head.bytes != whole);
 	committed = atomic_load(&account->committed);
-	whole = size_of(path);
 	f = fopen(path, "a");
 	for (int i = 0; i < 100; i++)
 		fputs(junk, f);
@@ -590,14 +594,16 @@ static void damage_inside(void)
 {
 	char *path = fake_path("inside.frz");
 	struct recover_result r;
+	struct fake_seen s;
 	uint64_t before;
 	FILE *f;
 
-	do { /* until there is a segment */
+	do { /* until there is a whole segment */
 		fake_remove(path);
 		kill_recorder(path, WRITER_SYNC_SEGMENT, 150000);
 		before = size_of(path);
-	} while (before < 4000);
+		fake_read(path, &s);
+	} while (!s.events);
 	f = fopen(path, "r+");
 	fseek(f, 3000, SEEK_SET);
 	fputs("damage", f);
