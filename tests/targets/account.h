@@ -88,6 +88,13 @@ static void acc_line(const char *name, int fd, long ret, bool transfer, const ch
 	pthread_mutex_unlock(&acc_lock);
 }
 
+/* A 64-bit offset of pread64 and pwrite64, which take two registers on i386; syscall(2). */
+#if defined(__i386__)
+#define ACC_OFFSET(n) (long)(n), 0L
+#else
+#define ACC_OFFSET(n) (long)(n)
+#endif
+
 /* The call itself: the result, or a negated errno. */
 #define acc_call(...) ({ long r_ = syscall(__VA_ARGS__); r_ == -1 ? -(long)errno : r_; })
 

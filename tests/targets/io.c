@@ -23,7 +23,7 @@ static void plain_files(void)
 	IO("write", fa, a, NULL, SYS_write, fa, data, 5000);
 	IO("write", fa, a, NULL, SYS_write, fa, data, 0);
 	IO("writev", fa, a, NULL, SYS_writev, fa, iov, 3);
-	IO("pwrite64", fa, a, NULL, SYS_pwrite64, fa, data, 70, 123456);
+	IO("pwrite64", fa, a, NULL, SYS_pwrite64, fa, data, 70, ACC_OFFSET(123456));
 	IO("read", fa, a, NULL, SYS_read, fa, data, 10);         /* EBADF: write-only */
 	OP("fsync", fa, a, NULL, SYS_fsync, fa);
 	OP("close", fa, a, NULL, SYS_close, fa);
@@ -40,7 +40,7 @@ static void plain_files(void)
 	IO("read", fa, a, NULL, SYS_read, fa, data, 65536);
 	IO("readv", fa, a, NULL, SYS_readv, fa, iov, 3);
 	OP("lseek", fa, a, NULL, SYS_lseek, fa, 100, SEEK_SET);
-	IO("pread64", fa, a, NULL, SYS_pread64, fa, data, 1000, 123000);
+	IO("pread64", fa, a, NULL, SYS_pread64, fa, data, 1000, ACC_OFFSET(123000));
 	IO("preadv", fa, a, NULL, SYS_preadv, fa, iov, 3, 0L, 0L);
 	IO("preadv2", fa, a, NULL, SYS_preadv2, fa, iov, 1, 50L, 0L, 0);
 	IO("pwritev", fb, b, NULL, SYS_pwritev, fb, iov, 3, 10L, 0L);

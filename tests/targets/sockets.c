@@ -71,7 +71,7 @@ static void serve(int tcp, int un)
 
 	s = MUST(OP("accept4", un, link_of(un), NULL, SYS_accept4, un, NULL, NULL, 0));
 	give[0] = MUST(OPEN("openat", in_cwd("passed-a"), SYS_openat, AT_FDCWD, "passed-a", O_RDWR | O_CREAT, 0644));
-	IO("pwrite64", give[0], in_cwd("passed-a"), NULL, SYS_pwrite64, give[0], data, 99, 0L);
+	IO("pwrite64", give[0], in_cwd("passed-a"), NULL, SYS_pwrite64, give[0], data, 99, ACC_OFFSET(0));
 	give[1] = MUST(OPEN("openat", in_cwd("passed-b"), SYS_openat, AT_FDCWD, "passed-b", O_WRONLY | O_CREAT, 0644));
 	c->cmsg_level = SOL_SOCKET;
 	c->cmsg_type = SCM_RIGHTS;

@@ -25,7 +25,7 @@ static void *work(void *arg)
 		fd = MUST(OPEN("openat", path, SYS_openat, AT_FDCWD, name, O_RDWR | O_CREAT, 0644));
 		IO("write", fd, path, NULL, SYS_write, fd, buf, (size_t)(1 + (me * 31 + i * 7) % 500));
 		if (i % 3 == 0)
-			IO("pread64", fd, path, NULL, SYS_pread64, fd, buf, 100 + me, 0L);
+			IO("pread64", fd, path, NULL, SYS_pread64, fd, buf, 100 + me, ACC_OFFSET(0));
 		OP("close", fd, path, NULL, SYS_close, fd);
 	}
 	return NULL;

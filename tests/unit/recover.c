@@ -907,6 +907,7 @@ static void behind_the_seal(void)
 	struct recover_result r;
 	uint64_t n, whole;
 	FILE *f;
+	int byte;
 
 	kill_recorder(path, WRITER_SYNC_SEGMENT, 0);
 	is_int(recover_case(path, &r, err, sizeof err), 0, "a sealed case");
@@ -921,7 +922,9 @@ static void behind_the_seal(void)
 		bail_out("truncate");
 	f = fopen(path, "r+");
 	fseek(f, (long)whole - 20, SEEK_SET);
-	fputc('x', f);
+	byte = fgetc(f);
+	fseek(f, (long)whole - 20, SEEK_SET);
+	fputc(byte ^ 1, f);
 	fclose(f);
 	n = size_of(path);
 	ok(recover_case(path, &r, err, sizeof err) == -1 && size_of(path) == n,
