@@ -156,6 +156,7 @@ ANALYZER_SRC = \
 	analyzer/notes.c \
 	analyzer/options.c \
 	analyzer/output.c \
+	analyzer/peers.c \
 	analyzer/query.c \
 	analyzer/report.c \
 	analyzer/rows.c \

@@ -152,13 +152,16 @@ uint32_t file_behind(struct rows *r, uint32_t fd_row)
 }
 
 /* What moved, on the fd and on its file. Returns the file. */
-uint32_t effects_transfer(struct rows *r, uint64_t instance, bool write, uint32_t proc, int64_t ts)
+uint32_t effects_transfer(struct rows *r, const struct frz_call *call, uint64_t instance,
+			  bool write, uint32_t proc, int64_t ts)
 {
 	uint32_t row = fds_of(r, instance), file = file_behind(r, row);
 	int64_t *c, *sum;
 
 	if (row) {
 		c = rows_columns(r, TABLE_fds, row);
+		if (c[fds_is_socket])
+			peers_moved(r, row, call, write);
 		c[write ? fds_writes : fds_reads]++;
 		sum = &c[write ? fds_bytes_written : fds_bytes_read];
 		*sum = frz_add(*sum, r->desc.bytes);

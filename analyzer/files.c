@@ -252,8 +252,9 @@ static const char *direction_found(struct rows *r, const struct frz_sock *s)
 	return key && map_get(&r->listening, key) ? "in" : NULL;
 }
 
-static void describe_socket(struct rows *r, int64_t *c, const struct frz_sock *s)
+static void describe_socket(struct rows *r, uint32_t row, const struct frz_sock *s)
 {
+	int64_t *c = rows_columns(r, TABLE_fds, row);
 	char text[512];
 	const char *name;
 
@@ -278,7 +279,7 @@ static void describe_socket(struct rows *r, int64_t *c, const struct frz_sock *s
 	if (s->peer_len) {
 		frz_sockaddr_text(s->peer, s->peer_len, text, sizeof(text));
 		if (*text)
-			c[fds_remote] = rows_text(r, text);
+			peers_connected(r, row, rows_text(r, text));
 	}
 	name = direction_found(r, s);
 	if (name && c[fds_direction] == NIL)
@@ -337,7 +338,7 @@ void fds_bind(struct rows *r, const struct frz_dbind *b)
 			c[fds_kind] = rows_text(r, kind);
 	}
 	if (f && (f->mask & FRZ_F_SOCK))
-		describe_socket(r, c, &f->sock);
+		describe_socket(r, row, &f->sock);
 	if (!is_new)
 		return;
 	c[fds_how] = b->how;

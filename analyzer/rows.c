@@ -264,9 +264,9 @@ static bool event(struct rows *r, const struct frz_record *rec)
 		files_touch(r, file, l->proc, ts);
 	} else if (d->returned && !err) {
 		if (d->bytes >= 0 && d->read_instance)
-			effects_transfer(r, d->read_instance, false, l->proc, ts);
+			effects_transfer(r, c, d->read_instance, false, l->proc, ts);
 		if (d->bytes >= 0 && d->write_instance)
-			effects_transfer(r, d->write_instance, true, l->proc, ts);
+			effects_transfer(r, c, d->write_instance, true, l->proc, ts);
 		if (!d->read_instance && !d->write_instance)
 			effects_of(r, rec, ent, ci, l, path, path2, ts);
 		if (d->bytes > 0 && rec->type == FRZ_R_SYSCALL && ent && ent->counted) {

@@ -117,10 +117,17 @@ const struct call_info *effects_info(struct rows *r, const struct frz_sysent *en
 /* The syscall table's row for what was just described; NULL: none. */
 const struct frz_sysent *effects_entry(struct rows *r, const struct frz_record *rec);
 /* What moved, on the fd and on its file; returns the file. */
-uint32_t effects_transfer(struct rows *r, uint64_t instance, bool write, uint32_t proc, int64_t ts);
+uint32_t effects_transfer(struct rows *r, const struct frz_call *call, uint64_t instance,
+			  bool write, uint32_t proc, int64_t ts);
 /* What a call that worked did to files beyond moving bytes. path, path2: strings. */
 void effects_of(struct rows *r, const struct frz_record *rec, const struct frz_sysent *ent,
 		const struct call_info *ci, struct live *l, uint32_t path, uint32_t path2, int64_t ts);
+
+/* peers.c */
+/* r->desc.bytes are about to be added to a socket's row: by whose address? */
+void peers_moved(struct rows *r, uint32_t fd_row, const struct frz_call *c, bool write);
+/* The kernel names this as the other side now. */
+void peers_connected(struct rows *r, uint32_t fd_row, uint32_t remote);
 
 /* notes.c: everything that is neither an event nor about fds */
 void notes_record(struct rows *r, const struct frz_record *rec);

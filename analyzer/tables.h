@@ -13,6 +13,7 @@
 /* A_TABLE(table, number of leading columns that are its key; 0: rows are only added) */
 #define ALL_TABLES(A) \
 	A(procs, 2) A(tasks, 3) A(threads, 2) A(files, 3) A(file_procs, 2) A(fds, 1) \
+	A(peers, 2) \
 	A(call_counts, 2) A(failure_counts, 4) A(victims, 0) A(contexts, 0) A(signals, 0) \
 	A(mappings, 0) A(hashes, 0) A(coverage_notes, 4) A(observer_notes, 4)
 
@@ -35,7 +36,8 @@
 #define COLS_fds(X) X(instance, 0) X(fdtable, 0) X(fd, 0) X(proc, NIL) X(file, NIL) X(path, NIL) \
 	X(kind, NIL) X(how, 0) X(parent, NIL) X(flags, NIL) X(opened, NIL) X(closed, NIL) X(reads, 0) \
 	X(writes, 0) X(bytes_read, 0) X(bytes_written, 0) X(family, NIL) X(type, NIL) X(local, NIL) \
-	X(remote, NIL) X(direction, NIL) X(is_socket, 0) X(pid, NIL)
+	X(remote, NIL) X(direction, NIL) X(is_socket, 0) X(pid, NIL) X(peers, 0)
+#define COLS_peers(X) X(fd, 0) X(remote, 0) X(bytes_read, 0) X(bytes_written, 0)
 #define COLS_call_counts(X) X(proc, 0) X(call, 0) X(count, 0) X(failures, 0) X(bytes, 0) X(dur, 0) \
 	X(max_dur, 0) X(first, NIL) X(last, NIL)
 #define COLS_failure_counts(X) X(proc, 0) X(call, 0) X(errno, 0) X(path, 0) X(count, 0) X(first, NIL) \
@@ -70,6 +72,8 @@ enum { COLS_files(COLUMN_files) files_N };
 enum { COLS_file_procs(COLUMN_file_procs) file_procs_N };
 #define COLUMN_fds(name, first) fds_##name,
 enum { COLS_fds(COLUMN_fds) fds_N };
+#define COLUMN_peers(name, first) peers_##name,
+enum { COLS_peers(COLUMN_peers) peers_N };
 #define COLUMN_call_counts(name, first) call_counts_##name,
 enum { COLS_call_counts(COLUMN_call_counts) call_counts_N };
 #define COLUMN_failure_counts(name, first) failure_counts_##name,

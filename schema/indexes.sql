@@ -4,6 +4,7 @@ CREATE INDEX fds_by_file ON fds (file);                                 -- delet
 CREATE INDEX fds_by_path ON fds (path);                                 -- bytes, top-*: --path
 CREATE INDEX fds_by_pid ON fds (pid, opened);                           -- bytes
 CREATE INDEX fds_sockets ON fds (pid, opened) WHERE is_socket;          -- connections, alerts
+CREATE INDEX peers_by_fd ON peers (fd);                                 -- connections
 CREATE INDEX fds_read ON fds (proc, file, path, bytes_read)
 	WHERE bytes_read > 0;                                           -- top-readers, summary
 CREATE INDEX fds_written ON fds (proc, file, path, bytes_written)

@@ -191,7 +191,16 @@ CREATE TABLE fds (              -- one per time an fd was open
 	remote INTEGER,
 	direction INTEGER,
 	is_socket INTEGER NOT NULL,
-	pid INTEGER             -- of proc
+	pid INTEGER,            -- of proc
+	peers INTEGER NOT NULL  -- its rows in peers
+);
+
+CREATE TABLE peers (            -- whom a socket spoke with, if with more than one
+	id INTEGER PRIMARY KEY,
+	fd INTEGER NOT NULL,
+	remote INTEGER NOT NULL,        -- 0: not known
+	bytes_read INTEGER NOT NULL,
+	bytes_written INTEGER NOT NULL
 );
 
 CREATE TABLE call_counts (

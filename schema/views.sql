@@ -84,11 +84,21 @@ SELECT pid, comm, fd, path, kind, opened,
 	bytes_written
 FROM fd_rows;
 
+CREATE VIEW connection_rows AS
+SELECT d.pid, d.comm, d.fd, d.family, d.type, d.local, 
+	CASE WHEN p.id IS NULL THEN d.remote ELSE peer.text END AS remote,
+	d.direction, d.opened, d.closed, coalesce(p.bytes_read, d.bytes_read) AS bytes_read,
+	coalesce(p.bytes_written, d.bytes_written) AS bytes_written,
+	d.fd_id, p.id AS peer_id, d.opened_ns, d.closed_ns
+FROM fd_rows d
+LEFT JOIN peers p ON p.fd = d.fd_id
+LEFT JOIN strings peer ON peer.id = p.remote
+WHERE d.is_socket;
+
 CREATE VIEW connections AS
-SELECT pid, comm, fd, family, type, local, remote, direction,
-	opened,
-	closed, bytes_read, bytes_written
-FROM fd_rows WHERE is_socket;
+SELECT pid, comm, fd, family, type, local, remote, direction, opened, closed, bytes_read,
+	bytes_written
+FROM connection_rows;
 
 CREATE VIEW process_rows AS
 SELECT p.pid, p.ppid, comm.text AS comm, exe.text AS exe, cmdline.text AS cmdline,

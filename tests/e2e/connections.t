@@ -60,6 +60,7 @@ def world(tag):
     r = note(u, None)
     yield note(v, "out" if tag == "after" else None), v, u
     n = note(w, None); n["written"] = 5 if tag == "after" else 0; r["read"] = 5 if tag == "after" else 0
+    n["remote"] = text(u.getsockname()) if tag == "after" else None     # where it sent to, connected or not
     yield n, None, None
     # unix: a path, an abstract name, a pair
     for name in (tag + ".sock", "\0abstract-" + tag):
@@ -204,4 +205,58 @@ sent, received, more = (r["detail"].split() for r in rows(case, "SELECT detail F
 is_(sent, [a, b, c, b, "vlen=5"], "many: whom sendmmsg's messages went to, without repetition")
 is_(received, [a, c, b, "vlen=4"], "many: whom recvmmsg's came from")
 is_((more[:32], more[32:]), ([a, b] * 16, ["vlen=70", "cut(msgs)"]), "many: beyond 32 changes of address the row is marked as cut")
+
+# messages to and from several: a row for each other side, which add up to what the fd moved
+got = [(r["remote"], r["bytes_read"], r["bytes_written"])
+       for r in rows(case, "SELECT * FROM connections WHERE bytes_written >= 750 ORDER BY opened, remote")]
+is_(got, [(None, 20, 750)], "many: two messages in a row for one are not ascribed by guess")
+PEERS = r"""
+import ctypes, json, os, socket
+exec(open(__file__.replace("peers", "udp")).read())
+to = [udp() for _ in range(4)]; me = udp(); A, B, C, D = (s.getsockname() for s in to)
+sums = {}
+def add(who, read, written):
+    s = sums.setdefault(who and "%s:%d" % who, [0, 0]); s[0] += read; s[1] += written
+add(A, 0, me.sendto(b"x" * 10, A))
+add(B, 0, me.sendto(b"x" * 20, B))
+to[1].sendto(b"y" * 5, me.getsockname()); add(B, len(me.recvfrom(99)[0]), 0)
+to[0].sendto(b"y" * 7, me.getsockname()); add(None, len(os.read(me.fileno(), 99)), 0)
+a, keep = many(3, [packed(s[1]) for s in (A, B, A)], 16)
+assert libc.sendmmsg(me.fileno(), a, 3, 0) == 3
+add(A, 0, 20); add(B, 0, 10)
+a, keep = many(2, [packed(C[1])] * 2, 16)
+assert libc.sendmmsg(me.fileno(), a, 2, 0) == 2
+add(C, 0, 20)
+me.connect(A); add(A, 0, me.send(b"z" * 3))
+add(B, 0, me.sendto(b"z" * 4, B))
+me.connect(D); add(D, 0, me.send(b"z" * 6))
+two = udp(); two.connect(A); two.send(b"!"); two.connect(B); two.send(b"??")
+other = {"%s:%d" % A: [0, 1], "%s:%d" % B: [0, 2]}
+plain = udp(); plain.sendto(b"x" * 9, A)
+os.mkdir("s"); l = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); l.bind("s/log")
+u = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); u.sendto(b"x" * 8, "s/log"); l.recvfrom(99)
+t = socket.socket(); t.bind(("127.0.0.1", 0)); t.listen(1)
+o = socket.socket(); o.connect(t.getsockname()); i, _ = t.accept()
+libc.sendto(o.fileno(), b"x" * 11, 11, 0, packed(9), 16); i.recvfrom(99)      # an address that TCP does not look at
+print(json.dumps({me.fileno(): sums, two.fileno(): other, plain.fileno(): {"%s:%d" % A: [0, 9]},
+    u.fileno(): {"s/log": [0, 8]}, l.fileno(): {None: [8, 0]},
+    o.fileno(): {"%s:%d" % t.getsockname(): [0, 11]}, i.fileno(): {"%s:%d" % o.getsockname(): [11, 0]}}))
+"""
+with open(tmp + "/udp.py", "w") as f:
+    f.write(MANY[:MANY.index("to = [")])
+with open(tmp + "/peers.py", "w") as f:
+    f.write(PEERS)
+case = tmp + "/peers.frz"
+r = frec("-q", "-o", case, "--", sys.executable, tmp + "/peers.py", cwd=fresh("peers"))
+is_(r.returncode, 0, "peers: the target ended well") or diag(r.stderr)
+for fd, want in json.loads(r.stdout).items():
+    got = {}
+    for c in rows(case, f"SELECT * FROM connections WHERE fd = {fd}"):
+        key = str(c["remote"]) if c["remote"] is None else c["remote"]
+        if key in got:
+            diag(f"fd {fd}: {key} twice")
+        got[key] = [c["bytes_read"], c["bytes_written"]]
+    is_(got, {("None" if k == "null" else k): v for k, v in want.items()}, f"peers: fd {fd} by its own account")
+    sums = rows(case, f"SELECT sum(bytes_read) AS r, sum(bytes_written) AS w FROM fd_bytes WHERE fd = {fd}")[0]
+    is_([sums["r"], sums["w"]], [sum(v[0] for v in got.values()), sum(v[1] for v in got.values())], f"peers: fd {fd} adds up")
 done()
