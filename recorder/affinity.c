@@ -134,7 +134,7 @@ bool affinity_stat(pid_t tid, struct affinity_stat *st)
 
 	if (read_proc(tid, "stat", buf, sizeof(buf)) <= 0)
 		return false;
-	p = strrchr(buf, ')');          /* the name may hold anything, this too */
+	p = strrchr(buf, ')'); /* the name may hold anything, this too */
 	for (int field = 3; field <= 22; field++) {
 		p = p ? strchr(p, ' ') : NULL;
 		if (!p)

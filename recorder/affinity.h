@@ -18,7 +18,7 @@
 #define AFFINITY_HEX_MAX (CPU_SETSIZE / 4 + CPU_SETSIZE / 32 + 1)
 void affinity_hex(const cpu_set_t *mask, char out[AFFINITY_HEX_MAX]);
 
-bool affinity_get(pid_t tid, cpu_set_t *mask);          /* false with errno */
+bool affinity_get(pid_t tid, cpu_set_t *mask); /* false with errno */
 bool affinity_set(pid_t tid, const cpu_set_t *mask);
 void affinity_one(int cpu, cpu_set_t *mask);
 /* The mask is this CPU and no other. */

@@ -14,18 +14,18 @@
 
 #include "mem.h"
 
-#define PATH_KEEP     PATH_MAX          /* the kernel refuses longer ones */
-#define ADDR_KEEP     128u              /* sizeof(struct sockaddr_storage): the kernel's own limit */
-#define LIST_STRINGS  1024u
-#define LIST_BYTES    (48u << 10)
-#define CONTROL_KEEP  (64u << 10)
-#define IOV_KEEP      1024u
-#define MMSG_ADDRS    32u               /* different addresses of one call */
-#define AIO_PREAD     0u                /* linux/aio_abi.h: IOCB_CMD_* */
-#define AIO_PWRITE    1u
-#define AIO_PREADV    7u
-#define AIO_PWRITEV   8u
-#define PASSED_KEEP   1024u             /* fds passed by one call; one message holds 253 at most */
+#define PATH_KEEP    PATH_MAX /* the kernel refuses longer ones */
+#define ADDR_KEEP    128u     /* sizeof(struct sockaddr_storage): the kernel's own limit */
+#define LIST_STRINGS 1024u
+#define LIST_BYTES   (48u << 10)
+#define CONTROL_KEEP (64u << 10)
+#define IOV_KEEP     1024u
+#define MMSG_ADDRS   32u /* different addresses of one call */
+#define AIO_PREAD    0u	 /* linux/aio_abi.h: IOCB_CMD_* */
+#define AIO_PWRITE   1u
+#define AIO_PREADV   7u
+#define AIO_PWRITEV  8u
+#define PASSED_KEEP  1024u /* fds passed by one call; one message holds 253 at most */
 
 void args_from_registers(struct pending *p, const uint64_t reg[6])
 {
@@ -46,17 +46,19 @@ void args_from_registers(struct pending *p, const uint64_t reg[6])
 /* Not kept as numbers: addresses whose content is kept, or is of no interest. */
 bool arg_is_kept(enum frz_argkind kind)
 {
+	/* clang-format off */
 	switch (kind) {
-	case FRZ_ARG_NONE: case FRZ_ARG_PATH: case FRZ_ARG_STR: case FRZ_ARG_STRV: case FRZ_ARG_BUF_IN:
-	case FRZ_ARG_BUF_OUT: case FRZ_ARG_IOV_IN: case FRZ_ARG_IOV_OUT: case FRZ_ARG_MSG_IN:
-	case FRZ_ARG_MSG_OUT: case FRZ_ARG_MMSG_IN: case FRZ_ARG_MMSG_OUT: case FRZ_ARG_ADDR_IN:
-	case FRZ_ARG_ADDR_OUT: case FRZ_ARG_FD2_OUT: case FRZ_ARG_NUMS_IN: case FRZ_ARG_NUMS_OUT:
-	case FRZ_ARG_NUMS_INOUT: case FRZ_ARG_FDSET: case FRZ_ARG_HANDLE_IN: case FRZ_ARG_HANDLE_OUT:
-	case FRZ_ARG_IOCBS: case FRZ_ARG_BYCMD:
+	case FRZ_ARG_NONE: case FRZ_ARG_PATH: case FRZ_ARG_STR: case FRZ_ARG_STRV:
+	case FRZ_ARG_BUF_IN: case FRZ_ARG_BUF_OUT: case FRZ_ARG_IOV_IN: case FRZ_ARG_IOV_OUT:
+	case FRZ_ARG_MSG_IN: case FRZ_ARG_MSG_OUT: case FRZ_ARG_MMSG_IN: case FRZ_ARG_MMSG_OUT:
+	case FRZ_ARG_ADDR_IN: case FRZ_ARG_ADDR_OUT: case FRZ_ARG_FD2_OUT: case FRZ_ARG_NUMS_IN:
+	case FRZ_ARG_NUMS_OUT: case FRZ_ARG_NUMS_INOUT: case FRZ_ARG_FDSET:
+	case FRZ_ARG_HANDLE_IN: case FRZ_ARG_HANDLE_OUT: case FRZ_ARG_IOCBS: case FRZ_ARG_BYCMD:
 		return false;
 	default:
 		return true;
 	}
+	/* clang-format on */
 }
 
 struct item *item_bytes(struct tracee *t, enum frz_att kind, unsigned slot, const void *p, size_t n)
@@ -78,10 +80,7 @@ void item_text(struct tracee *t, enum frz_att kind, unsigned slot, const char *t
 	item_bytes(t, kind, slot, text, strlen(text));
 }
 
-void item_fault(struct tracee *t, unsigned slot)
-{
-	tracee_item(t, FRZ_A_FAULT, slot);
-}
+void item_fault(struct tracee *t, unsigned slot) { tracee_item(t, FRZ_A_FAULT, slot); }
 
 void item_cut(struct tracee *t, unsigned slot, uint64_t true_len)
 {
@@ -96,7 +95,8 @@ const struct item *item_path(const struct tracee *t, unsigned slot)
 	const struct item *found = NULL;
 
 	for (uint32_t i = 0; i < t->nitems; i++)
-		if (t->items[i].kind == FRZ_A_PATH && (slot == FRZ_SLOT_NONE || t->items[i].slot == slot))
+		if (t->items[i].kind == FRZ_A_PATH &&
+		    (slot == FRZ_SLOT_NONE || t->items[i].slot == slot))
 			found = &t->items[i];
 	return found;
 }
@@ -170,11 +170,13 @@ static void take_path(struct tracee *t, unsigned slot, uint64_t addr)
 	it = item_path(t, slot);
 	if (!it || !it->len)
 		return;
-	n = resolve_base(t->tid, path_dirfd(t, slot), t->bytes + it->off, it->len, dir, sizeof(dir));
+	n = resolve_base(t->tid, path_dirfd(t, slot), t->bytes + it->off, it->len, dir,
+			 sizeof(dir));
 	if (n > 0)
 		item_bytes(t, FRZ_A_DIR, slot, dir, (size_t)n);
 	else if (n < 0 && errno == ENAMETOOLONG)
-		item_text(t, FRZ_A_SIGN, FRZ_SLOT_NONE, "its folder has a path longer than 4095 bytes");
+		item_text(t, FRZ_A_SIGN, FRZ_SLOT_NONE,
+			  "its folder has a path longer than 4095 bytes");
 }
 
 static void take_strv(struct tracee *t, unsigned slot, uint64_t addr)
@@ -221,7 +223,8 @@ static void take_strv(struct tracee *t, unsigned slot, uint64_t addr)
 }
 
 /* true_len: longer than len when only len bytes of it lie there; else 0. */
-static void take_addr(struct tracee *t, unsigned slot, uint64_t addr, uint64_t len, uint64_t true_len)
+static void take_addr(struct tracee *t, unsigned slot, uint64_t addr, uint64_t len,
+		      uint64_t true_len)
 {
 	uint8_t buf[ADDR_KEEP];
 	size_t n = len < ADDR_KEEP ? (size_t)len : ADDR_KEEP, got;
@@ -243,7 +246,8 @@ static void take_addr(struct tracee *t, unsigned slot, uint64_t addr, uint64_t l
 		item_fault(t, slot);
 }
 
-static void take_data(struct capture *c, struct tracee *t, unsigned slot, uint64_t addr, uint64_t len)
+static void take_data(struct capture *c, struct tracee *t, unsigned slot, uint64_t addr,
+		      uint64_t len)
 {
 	size_t n = len < c->o->snap ? (size_t)len : (size_t)c->o->snap, got;
 	struct item *it;
@@ -272,12 +276,10 @@ uint64_t word_at(const struct tracee *t, const uint8_t *p, unsigned index)
 	return word_size(t) == 8 ? frz_get64(p + index * 8u) : frz_get32(p + index * 4u);
 }
 
-size_t word_size(const struct tracee *t)
-{
-	return frz_abi_ptr(tracee_abi(t));
-}
+size_t word_size(const struct tracee *t) { return frz_abi_ptr(tracee_abi(t)); }
 
-static void take_iov(struct capture *c, struct tracee *t, unsigned slot, uint64_t addr, uint64_t count, uint64_t total)
+static void take_iov(struct capture *c, struct tracee *t, unsigned slot, uint64_t addr,
+		     uint64_t count, uint64_t total)
 {
 	uint64_t left = total < c->o->snap ? total : c->o->snap;
 	size_t step = 2 * word_size(t);
@@ -341,7 +343,8 @@ static void confine(const struct msg_room *room, struct msg_room *m, uint64_t *t
 		m->control_len = room->control_len;
 }
 
-static void take_passed(struct capture *c, struct tracee *t, unsigned slot, int fd, bool received, uint64_t now_ns)
+static void take_passed(struct capture *c, struct tracee *t, unsigned slot, int fd, bool received,
+			uint64_t now_ns)
 {
 	struct fdent *ent = NULL;
 
@@ -362,8 +365,8 @@ static void take_passed(struct capture *c, struct tracee *t, unsigned slot, int 
 }
 
 /* SCM_RIGHTS: fds named in a message's control data; unix(7), cmsg(3). */
-static void take_control(struct capture *c, struct tracee *t, unsigned slot, const struct msg_room *m, bool received,
-                         uint64_t now_ns)
+static void take_control(struct capture *c, struct tracee *t, unsigned slot,
+			 const struct msg_room *m, bool received, uint64_t now_ns)
 {
 	size_t word = word_size(t), head = word + 8, n;
 	uint8_t *buf;
@@ -387,12 +390,13 @@ static void take_control(struct capture *c, struct tracee *t, unsigned slot, con
 		uint32_t level = frz_get32(buf + at + word), type = frz_get32(buf + at + word + 4);
 
 		if (len < head || len > n - at) {
-			item_cut(t, slot, m->control_len);      /* the chain leads nowhere */
+			item_cut(t, slot, m->control_len); /* the chain leads nowhere */
 			break;
 		}
 		if (level == SOL_SOCKET && type == SCM_RIGHTS)
 			for (size_t i = head; i + 4 <= len; i += 4)
-				take_passed(c, t, slot, (int)frz_get32(buf + at + i), received, now_ns);
+				take_passed(c, t, slot, (int)frz_get32(buf + at + i), received,
+					    now_ns);
 		len = (len + word - 1) & ~(uint64_t)(word - 1);
 		if (len > n - at)
 			break;
@@ -401,7 +405,8 @@ static void take_control(struct capture *c, struct tracee *t, unsigned slot, con
 	free(buf);
 }
 
-static void take_msg(struct capture *c, struct tracee *t, unsigned slot, uint64_t addr, bool out, int64_t ret, uint64_t now_ns)
+static void take_msg(struct capture *c, struct tracee *t, unsigned slot, uint64_t addr, bool out,
+		     int64_t ret, uint64_t now_ns)
 {
 	uint64_t true_len = 0;
 	struct msg_room m;
@@ -420,12 +425,14 @@ static void take_msg(struct capture *c, struct tracee *t, unsigned slot, uint64_
 
 static bool same_addr(const struct tracee *t, const struct item *a, const struct item *b)
 {
-	return a->len == b->len && a->true_len == b->true_len && !memcmp(t->bytes + a->off, t->bytes + b->off, a->len);
+	return a->len == b->len && a->true_len == b->true_len &&
+	       !memcmp(t->bytes + a->off, t->bytes + b->off, a->len);
 }
 
-/* The address of message i of several. What is like the one before is not kept again; `last` is that
- * one's item, 0 none, from one on. */
-static void take_next_addr(struct tracee *t, unsigned slot, struct msg_room *m, bool out, unsigned *kept, uint32_t *last)
+/* The address of message i of several. What is like the one before is not kept again; `last` is
+ * that one's item, 0 none, from one on. */
+static void take_next_addr(struct tracee *t, unsigned slot, struct msg_room *m, bool out,
+			   unsigned *kept, uint32_t *last)
 {
 	uint32_t before = t->nitems, bytes = t->nbytes;
 	uint64_t true_len = 0;
@@ -439,7 +446,7 @@ static void take_next_addr(struct tracee *t, unsigned slot, struct msg_room *m, 
 	if (*kept > MMSG_ADDRS)
 		return;
 	if (out && t->call.out.known && m->name_len > t->call.out.name_len) {
-		true_len = m->name_len;         /* the others are taken to have the first one's room */
+		true_len = m->name_len; /* the others are taken to have the first one's room */
 		m->name_len = t->call.out.name_len;
 	}
 	take_addr(t, slot, m->name, m->name_len, true_len);
@@ -455,7 +462,8 @@ static void take_next_addr(struct tracee *t, unsigned slot, struct msg_room *m, 
 }
 
 /* mmsghdr[]: `done` messages went through; their msg_len add up to the bytes moved. */
-static void take_mmsg(struct capture *c, struct tracee *t, unsigned slot, uint64_t addr, int64_t done, bool out, uint64_t now_ns)
+static void take_mmsg(struct capture *c, struct tracee *t, unsigned slot, uint64_t addr,
+		      int64_t done, bool out, uint64_t now_ns)
 {
 	size_t size = msg_size(t), step = size + word_size(t);
 	uint8_t lengths[MMSG_KEEP * 8], raw[4];
@@ -483,8 +491,8 @@ static void take_mmsg(struct capture *c, struct tracee *t, unsigned slot, uint64
 	item_bytes(t, FRZ_A_NUMS, slot, lengths, n * 8u);
 }
 
-/* io_submit returns before its operations have ended, and their results may be taken without a call: what
- * they move is in no sum, so that each file is named, once while it is open. */
+/* io_submit returns before its operations have ended, and their results may be taken without a
+ * call: what they move is in no sum, so that each file is named, once while it is open. */
 static void note_aio(struct capture *c, struct tracee *t, uint64_t now_ns)
 {
 	const struct item *it = item_nums(t);
@@ -492,12 +500,15 @@ static void note_aio(struct capture *c, struct tracee *t, uint64_t now_ns)
 
 	for (uint32_t at = 0; it && at + 8 * MEMBERS <= it->len; at += 8 * MEMBERS) {
 		uint64_t op = frz_get64(t->bytes + it->off + at + 8 * OP);
-		struct fdent *ent = fd_entry(c, t, (int)frz_get64(t->bytes + it->off + at + 8 * FD), now_ns);
+		struct fdent *ent =
+			fd_entry(c, t, (int)frz_get64(t->bytes + it->off + at + 8 * FD), now_ns);
 
-		if (!ent || ent->aio || !(op == AIO_PREAD || op == AIO_PWRITE || op == AIO_PREADV || op == AIO_PWRITEV))
+		if (!ent || ent->aio ||
+		    !(op == AIO_PREAD || op == AIO_PWRITE || op == AIO_PREADV || op == AIO_PWRITEV))
 			continue;
 		ent->aio = true;
-		capture_coverage(c, t->proc->pid, t->tid, "asynchronous IO by io_submit", 1, ent->file.path ? ent->file.path : "");
+		capture_coverage(c, t->proc->pid, t->tid, "asynchronous IO by io_submit", 1,
+				 ent->file.path ? ent->file.path : "");
 	}
 }
 
@@ -583,10 +594,12 @@ void args_at_exit(struct capture *c, struct tracee *t, int64_t ret, uint64_t now
 	for (unsigned i = 0; i < ent->nargs; i++) {
 		const struct frz_argdef *a = p->def[i];
 		uint64_t v = (uint64_t)p->arg[i];
-		uint64_t with = a->param >= 0 && a->param < 6 ? (uint64_t)p->arg[a->param] : 0, true_len;
+		uint64_t with = a->param >= 0 && a->param < 6 ? (uint64_t)p->arg[a->param] : 0;
+		uint64_t true_len;
 		uint8_t raw[8];
 
-		/* the count of a sendmmsg is known only now, even when its messages were read before */
+		/* the count of a sendmmsg is known only now, even when its messages were read
+		 * before */
 		if (ret < 0 || (!v && a->kind != FRZ_ARG_FD))
 			continue;
 		switch (a->kind) {
@@ -611,7 +624,8 @@ void args_at_exit(struct capture *c, struct tracee *t, int64_t ret, uint64_t now
 			if (!with || !p->out.known || !mem_read_all(t->tid, with, raw, 4))
 				break;
 			true_len = frz_get32(raw);
-			take_addr(t, i, v, true_len < p->out.name_len ? true_len : p->out.name_len, true_len);
+			take_addr(t, i, v, true_len < p->out.name_len ? true_len : p->out.name_len,
+				  true_len);
 			break;
 		case FRZ_ARG_FD2_OUT:
 			if (!mem_read_all(t->tid, v, raw, 8)) {

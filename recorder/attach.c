@@ -28,18 +28,19 @@
 #include "engine_private.h"
 #include "procinfo.h"
 
-#define SEIZE_TRIES      20u
-#define SEIZE_AGAIN_NS   500000
-#define SEIZE_LIMIT_NS   20000000       /* one try; without an execve it takes microseconds */
-#define SEIZE_SIGNAL     (SIGRTMIN + 2)
-#define LET_DIE_NS       2000000ull
-#define NATURAL_STOP_NS  20000000ull    /* how long detach waits for stops of themselves */
-#define DETACH_LIMIT_NS  10000000000ull
-#define SLEEPERS_NS      150000000ull   /* when all that are left sleep uninterruptibly */
+#define SEIZE_TRIES	20u
+#define SEIZE_AGAIN_NS	500000
+#define SEIZE_LIMIT_NS	20000000 /* one try; without an execve it takes microseconds */
+#define SEIZE_SIGNAL	(SIGRTMIN + 2)
+#define LET_DIE_NS	2000000ull
+#define NATURAL_STOP_NS 20000000ull /* how long detach waits for stops of themselves */
+#define DETACH_LIMIT_NS 10000000000ull
+#define SLEEPERS_NS	150000000ull /* when all that are left sleep uninterruptibly */
 
 long engine_options(const struct engine *e)
 {
-	long o = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEEXEC | PTRACE_O_TRACEEXIT | PTRACE_O_TRACECLONE;
+	long o = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEEXEC | PTRACE_O_TRACEEXIT |
+		 PTRACE_O_TRACECLONE;
 
 	if (e->cfg.follow)
 		o |= PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK;
@@ -96,14 +97,16 @@ static bool seize_timer(timer_t *timer)
 	sigemptyset(&set);
 	sigaddset(&set, SEIZE_SIGNAL);
 	ev._sigev_un._tid = gettid();
-	return sigaction(SEIZE_SIGNAL, &sa, NULL) == 0 && pthread_sigmask(SIG_UNBLOCK, &set, NULL) == 0 &&
+	return sigaction(SEIZE_SIGNAL, &sa, NULL) == 0 &&
+	       pthread_sigmask(SIG_UNBLOCK, &set, NULL) == 0 &&
 	       timer_create(CLOCK_MONOTONIC, &ev, timer) == 0;
 }
 
 /* 0, or the error; EINTR: it took too long. */
 static int try_seize(const struct engine *e, timer_t timer, pid_t tid)
 {
-	const struct itimerspec limit = { .it_value = { 0, SEIZE_LIMIT_NS } }, off = { .it_value = { 0, 0 } };
+	const struct itimerspec limit = { .it_value = { 0, SEIZE_LIMIT_NS } },
+				off = { .it_value = { 0, 0 } };
 	volatile int error = EINTR;
 	struct proc_status st;
 
@@ -213,16 +216,21 @@ int engine_attach(struct engine *e, pid_t pid, char *err, size_t err_cap)
 		if (error == ENOMEM)
 			snprintf(err, err_cap, "pid %d: out of memory", (int)pid);
 		else if (error == EINTR)
-			snprintf(err, err_cap, "pid %d: told to stop before all its threads were attached", (int)pid);
+			snprintf(err, err_cap,
+				 "pid %d: told to stop before all its threads were attached",
+				 (int)pid);
 		else if (error == ESRCH || error == ENOENT || !proc_stat(pid, &after) ||
-		         after.start_ticks != before.start_ticks)
-			snprintf(err, err_cap, "pid %d: no such process (it ended while frec attached)", (int)pid);
+			 after.start_ticks != before.start_ticks)
+			snprintf(err, err_cap,
+				 "pid %d: no such process (it ended while frec attached)",
+				 (int)pid);
 		else
 			diagnose_seize_failed(pid, error, err, err_cap);
 		return -1;
 	}
 	if (!proc_stat(pid, &after) || after.start_ticks != before.start_ticks) {
-		snprintf(err, err_cap, "pid %d: no such process (it ended while frec attached)", (int)pid);
+		snprintf(err, err_cap, "pid %d: no such process (it ended while frec attached)",
+			 (int)pid);
 		return -1;
 	}
 	return 0;
@@ -236,7 +244,7 @@ void engine_detach(struct engine *e, struct tracee *t, int sig)
 		CALL(e, leaving, t, true, now);
 	placement_leave(e->cfg.placement, t->tid, &t->place, false);
 	if (ptrace(PTRACE_DETACH, t->tid, NULL, (void *)(intptr_t)sig) < 0 && errno == ESRCH)
-		return;                 /* killed meanwhile: its status still comes */
+		return; /* killed meanwhile: its status still comes */
 	engine_forget(e, t, FRZ_GONE_DETACHED, 0, now);
 }
 

@@ -11,10 +11,11 @@
 #include "mem.h"
 #include "uring.h"
 
-#define PASSED_APART ((size_t)WRITER_GROUP_MAX / 4)     /* room from which on passed fds are declared apart */
+/* room from which on passed fds are declared apart */
+#define PASSED_APART ((size_t)WRITER_GROUP_MAX / 4)
 
-struct capture *capture_new(const struct frec_options *o, struct emit *emit, struct tracees *tracees,
-                            struct control *control)
+struct capture *capture_new(const struct frec_options *o, struct emit *emit,
+			    struct tracees *tracees, struct control *control)
 {
 	struct capture *c = calloc(1, sizeof(*c));
 
@@ -24,7 +25,8 @@ struct capture *capture_new(const struct frec_options *o, struct emit *emit, str
 	c->emit = emit;
 	c->tracees = tracees;
 	c->control = control;
-	c->uring_row = frz_sysent(FRZ_ABI_OWN, (uint32_t)frz_sysnum(FRZ_ABI_OWN, "io_uring_enter"))->id;
+	c->uring_row =
+		frz_sysent(FRZ_ABI_OWN, (uint32_t)frz_sysnum(FRZ_ABI_OWN, "io_uring_enter"))->id;
 	return c;
 }
 
@@ -37,7 +39,8 @@ void capture_free(struct capture *c)
 
 /* i386's socketcall(2) and the like: the true call and its arguments stand in memory. *unread: the
  * slot that points there, when they could not be read. */
-static uint32_t unpack_call(struct tracee *t, enum frz_abi abi, uint32_t nr, uint64_t reg[6], int *unread)
+static uint32_t unpack_call(struct tracee *t, enum frz_abi abi, uint32_t nr, uint64_t reg[6],
+			    int *unread)
 {
 	uint32_t inner = nr;
 	unsigned slot, words = frz_call_number(abi, &inner, reg, &slot);
@@ -48,9 +51,10 @@ static uint32_t unpack_call(struct tracee *t, enum frz_abi abi, uint32_t nr, uin
 		return nr;
 	if (!mem_read_all(t->tid, reg[slot], raw, words * 4)) {
 		*unread = (int)slot;
+		/* nothing is known of the others, nor that fd 0 is meant */
 		for (unsigned i = 0; i < 6 && inner == nr; i++)
 			if (i != slot)
-				reg[i] = UINT64_MAX;    /* nothing is known of them, nor that fd 0 is meant */
+				reg[i] = UINT64_MAX;
 		return nr;
 	}
 	for (unsigned i = 0; i < words; i++)
@@ -58,7 +62,8 @@ static uint32_t unpack_call(struct tracee *t, enum frz_abi abi, uint32_t nr, uin
 	return inner;
 }
 
-static void on_entry(void *arg, struct tracee *t, enum frz_abi abi, uint32_t nr, const uint64_t arg6[6], uint64_t now_ns)
+static void on_entry(void *arg, struct tracee *t, enum frz_abi abi, uint32_t nr,
+		     const uint64_t arg6[6], uint64_t now_ns)
 {
 	struct capture *c = arg;
 	struct pending *p = &t->call;
@@ -71,7 +76,7 @@ static void on_entry(void *arg, struct tracee *t, enum frz_abi abi, uint32_t nr,
 	nr = unpack_call(t, abi, nr, reg, &unread);
 	ent = frz_sysent(abi, nr);
 	restart = ent && ent->effect == FRZ_FX_RESTART && p->restart_of;
-	if (p->active)          /* its exit was not seen: cannot be, but never lose a row over it */
+	if (p->active) /* its exit was not seen: cannot be, but never lose a row over it */
 		capture_call(c, t, 0, FRZ_C_NO_RETURN, now_ns);
 	p->active = true;
 	p->entry_ns = now_ns;
@@ -92,7 +97,7 @@ static void on_entry(void *arg, struct tracee *t, enum frz_abi abi, uint32_t nr,
 			return;
 		}
 		t->prelude = false;
-		life_io(c, t, FRZ_IO_ATTACH, now_ns);   /* what it did before does not count */
+		life_io(c, t, FRZ_IO_ATTACH, now_ns); /* what it did before does not count */
 	}
 	if (!ent) {
 		for (unsigned i = 0; i < 6; i++)
@@ -100,8 +105,9 @@ static void on_entry(void *arg, struct tracee *t, enum frz_abi abi, uint32_t nr,
 		return;
 	}
 	args_from_registers(p, reg);
-	if (ent->effect == FRZ_FX_MMAP && (p->arg[3] & MAP_ANONYMOUS) && unread < 0 && !c->o->anonymous) {
-		p->wanted = false;      /* concerns no file; as launch mode's filter has it */
+	if (ent->effect == FRZ_FX_MMAP && (p->arg[3] & MAP_ANONYMOUS) && unread < 0 &&
+	    !c->o->anonymous) {
+		p->wanted = false; /* concerns no file; as launch mode's filter has it */
 		p->ent = NULL;
 		return;
 	}
@@ -117,7 +123,8 @@ static void on_entry(void *arg, struct tracee *t, enum frz_abi abi, uint32_t nr,
 		capture_call(c, t, 0, FRZ_C_NO_RETURN, now_ns);
 }
 
-static void on_goes_on(void *arg, struct tracee *t, enum frz_abi abi, uint32_t nr, const uint64_t arg6[6])
+static void on_goes_on(void *arg, struct tracee *t, enum frz_abi abi, uint32_t nr,
+		       const uint64_t arg6[6])
 {
 	struct capture *c = arg;
 	struct pending *p = &t->call;
@@ -141,7 +148,7 @@ static void on_exit_stop(void *arg, struct tracee *t, int64_t ret, uint64_t now_
 	if (!p->active) {
 		/* was under way when frec attached: what it was is not known for certain */
 		capture_coverage(c, t->proc->pid, t->tid, "call under way at attach", 1,
-		                 "its exit was seen, its entry was not");
+				 "its exit was seen, its entry was not");
 		return;
 	}
 	if (t->prelude) {
@@ -157,15 +164,18 @@ static void on_exit_stop(void *arg, struct tracee *t, int64_t ret, uint64_t now_
 		p->restart_of = true;
 }
 
-static void put_string(struct emit *e, struct frz_buf *b, const struct tracee *t, const struct item *it)
+static void put_string(struct emit *e, struct frz_buf *b, const struct tracee *t,
+		       const struct item *it)
 {
 	const uint8_t *p = t->bytes + it->off;
 
 	frz_enc_att_varint(b, it->kind, it->slot,
-	                   it->cut ? emit_string_cut(e, p, it->len, it->true_len) : emit_string(e, p, it->len));
+			   it->cut ? emit_string_cut(e, p, it->len, it->true_len) :
+				     emit_string(e, p, it->len));
 }
 
-static void put_list(struct emit *e, struct frz_buf *b, const struct tracee *t, const struct item *it)
+static void put_list(struct emit *e, struct frz_buf *b, const struct tracee *t,
+		     const struct item *it)
 {
 	uint8_t room[8192];
 	struct frz_buf v = { .p = room, .cap = sizeof(room) };
@@ -194,7 +204,7 @@ static void put_fd(struct emit *e, struct frz_buf *b, const struct item *it, boo
 	if (it->ent && it->ent->bound) {
 		if (it->kind == FRZ_A_FD || !declared)
 			emit_bind(e, it->ent);
-		if (it->kind == FRZ_A_FD) {     /* the binding in force says it */
+		if (it->kind == FRZ_A_FD) { /* the binding in force says it */
 			frz_enc_att(b, FRZ_A_FD, it->slot, 0);
 			return;
 		}
@@ -250,7 +260,7 @@ static void put_items(struct emit *e, struct frz_buf *b, const struct tracee *t,
 		case FRZ_A_FAULT:
 			frz_enc_att(b, it->kind, it->slot, 0);
 			break;
-		default:                /* ADDR, DATA */
+		default: /* ADDR, DATA */
 			frz_enc_att(b, it->kind, it->slot, it->len);
 			frz_buf_bytes(b, t->bytes + it->off, it->len);
 			if (it->cut)
@@ -273,18 +283,20 @@ static enum frz_bind_how returned_how(const struct tracee *t)
 }
 
 /* The fd a call returned, bound; NULL when it returned none. */
-static struct fdent *bind_returned(struct capture *c, struct tracee *t, int64_t ret, uint64_t now_ns)
+static struct fdent *bind_returned(struct capture *c, struct tracee *t, int64_t ret,
+				   uint64_t now_ns)
 {
 	const struct pending *p = &t->call;
 	enum frz_bind_how how;
 	const struct fdent *parent;
 
-	if (!p->ent || ret < 0 || ret > INT32_MAX || !frz_returns_fd(p->ent, p->arg) || uring_without_fd(t))
+	if (!p->ent || ret < 0 || ret > INT32_MAX || !frz_returns_fd(p->ent, p->arg) ||
+	    uring_without_fd(t))
 		return NULL;
 	how = returned_how(t);
 	parent = how == FRZ_B_DUP ? item_fd(t, 0) : NULL;
 	if (how == FRZ_B_DUP && p->arg[0] == ret)
-		return fd_entry(c, t, (int)ret, now_ns);        /* dup2(n, n) */
+		return fd_entry(c, t, (int)ret, now_ns); /* dup2(n, n) */
 	return fd_new(c, t, (int)ret, how, parent, now_ns);
 }
 
@@ -296,7 +308,8 @@ static size_t room_for(const struct tracee *t)
 	for (uint32_t i = 0; i < t->nitems; i++) {
 		const struct item *it = &t->items[i];
 
-		n += 512 + (it->ent ? it->ent->file.path_len : 0) + (it->file ? it->file->path_len : 0);
+		n += 512 + (it->ent ? it->ent->file.path_len : 0) +
+		     (it->file ? it->file->path_len : 0);
 	}
 	return n;
 }
@@ -310,7 +323,8 @@ static bool declare_passed(struct capture *c, const struct tracee *t, size_t roo
 	for (uint32_t i = 0; i < t->nitems; i++) {
 		const struct item *it = &t->items[i];
 
-		if (it->kind == FRZ_A_FDNUM && it->ent && it->ent->bound && emit_begin(c->emit, it->ent->file.path_len, 0)) {
+		if (it->kind == FRZ_A_FDNUM && it->ent && it->ent->bound &&
+		    emit_begin(c->emit, it->ent->file.path_len, 0)) {
 			emit_bind(c->emit, it->ent);
 			emit_commit(c->emit);
 		}
@@ -331,7 +345,8 @@ void capture_call(struct capture *c, struct tracee *t, int64_t ret, uint32_t fla
 	p->active = false;
 	if (p->ends_fds || (t->nitems && fdtable_users(t->fds) > 1))
 		fds_in_doubt(c, t, returned);
-	if (c->full || (!p->wanted && !(p->ent && (p->ent->effect != FRZ_FX_NONE || p->ent->ret == FRZ_RET_FD)))) {
+	if (c->full || (!p->wanted && !(p->ent && (p->ent->effect != FRZ_FX_NONE ||
+						   p->ent->ret == FRZ_RET_FD)))) {
 		tracee_clear_items(t);
 		return;
 	}
@@ -354,7 +369,7 @@ void capture_call(struct capture *c, struct tracee *t, int64_t ret, uint32_t fla
 		return;
 	}
 	if (t->segment != emit_segment(c->emit))
-		life_comm(t);   /* once a segment: another thread may have renamed it */
+		life_comm(t); /* once a segment: another thread may have renamed it */
 	emit_thread(c->emit, t);
 	got = returned ? bind_returned(c, t, ret, now_ns) : NULL;
 
@@ -369,7 +384,8 @@ void capture_call(struct capture *c, struct tracee *t, int64_t ret, uint32_t fla
 	else
 		for (unsigned i = 0; i < p->ent->nargs; i++)
 			if (arg_is_kept(p->def[i]->kind) &&
-			    !(p->def[i]->kind == FRZ_ARG_LEN && !(flags & FRZ_C_NO_RETURN) && p->arg[i] == ret))
+			    !(p->def[i]->kind == FRZ_ARG_LEN && !(flags & FRZ_C_NO_RETURN) &&
+			      p->arg[i] == ret))
 				mask |= 1u << i;
 	frz_buf_varint(b, mask);
 	for (unsigned i = 0; i < 6; i++)

@@ -15,10 +15,10 @@
 struct capture;
 
 /* The last argument of an engine_config's ops is this. NULL: no memory. */
-struct capture *capture_new(const struct frec_options *o, struct emit *emit, struct tracees *tracees,
-                            struct control *control);
+struct capture *capture_new(const struct frec_options *o, struct emit *emit,
+			    struct tracees *tracees, struct control *control);
 struct keep;
-void capture_set_keep(struct capture *c, struct keep *k);       /* stays the caller's */
+void capture_set_keep(struct capture *c, struct keep *k); /* stays the caller's */
 /* Records the hashes that are ready; all: waits for what is under way. */
 void capture_hashes(struct capture *c, bool all);
 void capture_free(struct capture *c);
@@ -27,8 +27,8 @@ extern const struct engine_ops capture_ops;
 
 /* A line for the ledgers, from outside the engine's events. total_ns as in record.h. */
 void capture_observer(struct capture *c, pid_t pid, pid_t tid, const char *what, uint64_t count,
-                      uint64_t total_ns, const char *detail);
+		      uint64_t total_ns, const char *detail);
 void capture_coverage(struct capture *c, pid_t pid, pid_t tid, const char *what, uint64_t count,
-                      const char *detail);
+		      const char *detail);
 
 #endif

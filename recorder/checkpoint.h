@@ -2,7 +2,8 @@
  * checkpoint.h - the chain head told to someone outside the case while it grows: who keeps
  * the lines elsewhere can later show that nothing was cut off or rewritten.
  *
- *   frz-checkpoint case=<32 hex> blocks=N events=N head=<64 hex> time=2024-05-01T12:00:00.123456789Z
+ *   frz-checkpoint case=<32 hex> blocks=N events=N head=<64 hex>
+ *                  time=2024-05-01T12:00:00.123456789Z
  *
  * blocks counts from GENESIS, which is 1; head is the link of the last of them. One line a
  * second at most, the last one when the recording ends.

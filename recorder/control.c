@@ -69,13 +69,19 @@ static const int blocked_only[] = { SIGPIPE, SIGXFSZ, SIGTSTP, SIGTTIN, SIGTTOU 
  * have it ignored, as make and some other programs leave it. */
 #define SETXID_SIGNAL 33
 
-struct kernel_sigaction { void (*handler)(int); unsigned long flags; void (*restorer)(void); uint64_t mask; };
+struct kernel_sigaction {
+	void (*handler)(int);
+	unsigned long flags;
+	void (*restorer)(void);
+	uint64_t mask;
+};
 
 static bool setxid_ignored(void)
 {
 	struct kernel_sigaction sa = { 0 };
 
-	return !syscall(SYS_rt_sigaction, SETXID_SIGNAL, NULL, &sa, sizeof(sa.mask)) && sa.handler == SIG_IGN;
+	return !syscall(SYS_rt_sigaction, SETXID_SIGNAL, NULL, &sa, sizeof(sa.mask)) &&
+	       sa.handler == SIG_IGN;
 }
 
 static bool ignored(int signo)
@@ -260,7 +266,7 @@ int control_start(struct control *c, struct writer *w, const unsigned *threads)
 	if (c->o->duration_ns)
 		c->deadline_ns = now_ns() + c->o->duration_ns;
 	c->status = status_new(!c->o->quiet && !c->o->verbose, threads);
-	take_signals(c, 0);     /* those that came before */
+	take_signals(c, 0); /* those that came before */
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	e = pthread_create(&c->thread, NULL, control_thread, c);

@@ -118,8 +118,9 @@ void effects_at_entry(struct capture *c, struct tracee *t)
 		fds_note_ending(t);
 		break;
 	case FRZ_FX_RENAME:
+		/* renameat2: both stay */
 		if (ent->nargs > 4 && t->call.arg[4] & RENAME_EXCHANGE)
-			break;                  /* renameat2: both stay */
+			break;
 		/* fall through */
 	case FRZ_FX_UNLINK:
 		take_victim(c, t, FRZ_SLOT_NONE, false, false);

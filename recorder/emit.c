@@ -6,18 +6,18 @@
 
 #include "procinfo.h"
 
-#define PLAIN_BYTES   (24u << 10)       /* a few paths of 4,096 bytes and their records */
+#define PLAIN_BYTES   (24u << 10) /* a few paths of 4,096 bytes and their records */
 #define PLAIN_RECORDS 64u
 /* Of one segment; what comes later is declared each time, which is legal. */
-#define KNOWN_MAX     16384u
-#define ARENA_MAX     (1u << 20)
+#define KNOWN_MAX 16384u
+#define ARENA_MAX (1u << 20)
 
 /* What has been declared in this segment, by content: strings, and encoded FILE bodies. */
 struct known {
 	uint32_t hash;
-	uint32_t number;                /* 0: empty */
-	uint32_t off, len;              /* content in the arena */
-	uint8_t kind;                   /* FRZ_R_STRING or FRZ_R_FILE */
+	uint32_t number;   /* 0: empty */
+	uint32_t off, len; /* content in the arena */
+	uint8_t kind;	   /* FRZ_R_STRING or FRZ_R_FILE */
 };
 
 struct emit {
@@ -25,20 +25,20 @@ struct emit {
 	emit_tap *tap;
 	void *tap_arg;
 	uint32_t segment;
-	unsigned depth;                 /* groups within groups are one */
-	size_t room_bytes;              /* of the group, still unused */
+	unsigned depth;	   /* groups within groups are one */
+	size_t room_bytes; /* of the group, still unused */
 	unsigned room_records;
-	bool overflow;                  /* the group did not fit: the rest of it is dropped */
+	bool overflow; /* the group did not fit: the rest of it is dropped */
 	uint64_t overflow_events;
-	uint64_t last_ns;               /* of the last timed record */
-	bool fresh;                     /* the next record is the first of a segment */
+	uint64_t last_ns; /* of the last timed record */
+	bool fresh;	  /* the next record is the first of a segment */
 	uint32_t next_string, next_file;
 	struct known *known;
 	uint32_t known_mask, known_used;
 	uint8_t *arena;
 	size_t arena_len, arena_cap;
-	struct frz_buf body;            /* of the event under construction */
-	struct frz_buf rec;             /* one whole record */
+	struct frz_buf body; /* of the event under construction */
+	struct frz_buf rec;  /* one whole record */
 };
 
 struct emit *emit_new(struct writer *w, emit_tap *tap, void *tap_arg)
@@ -54,7 +54,8 @@ struct emit *emit_new(struct writer *w, emit_tap *tap, void *tap_arg)
 	e->known = calloc(e->known_mask + 1, sizeof(*e->known));
 	e->arena_cap = 64u << 10;
 	e->arena = malloc(e->arena_cap);
-	/* the largest group at once: most of it is never touched, and no event is lost for want of memory */
+	/* the largest group at once: most of it is never touched, and no event is lost for want of
+	 * memory */
 	e->body.cap = WRITER_GROUP_MAX;
 	e->body.p = malloc(e->body.cap);
 	e->rec.cap = WRITER_GROUP_MAX + 16;
@@ -107,10 +108,7 @@ bool emit_begin(struct emit *e, size_t bytes, unsigned records)
 	return true;
 }
 
-uint32_t emit_segment(const struct emit *e)
-{
-	return e->segment;
-}
+uint32_t emit_segment(const struct emit *e) { return e->segment; }
 
 /* e->rec into the writer. False: it does not fit into what was reserved. What a target
  * makes frec record is bounded, but not by frec's estimate: this is the wall. */
@@ -129,7 +127,8 @@ static bool put_rec(struct emit *e, uint64_t mono_ns, uint64_t dur_ns)
 	return true;
 }
 
-static bool put_wrapped(struct emit *e, enum frz_rec type, const struct frz_buf *body, uint64_t mono_ns, uint64_t dur_ns)
+static bool put_wrapped(struct emit *e, enum frz_rec type, const struct frz_buf *body,
+			uint64_t mono_ns, uint64_t dur_ns)
 {
 	e->rec.len = 0;
 	e->rec.full = body->full;
@@ -186,7 +185,8 @@ static struct known *lookup(struct emit *e, uint8_t kind, const uint8_t *p, size
 	for (i = h & e->known_mask; e->known[i].number; i = (i + 1) & e->known_mask) {
 		const struct known *k = &e->known[i];
 
-		if (k->hash == h && k->kind == kind && k->len == n && !memcmp(e->arena + k->off, p, n))
+		if (k->hash == h && k->kind == kind && k->len == n &&
+		    !memcmp(e->arena + k->off, p, n))
 			return &e->known[i];
 	}
 	if (e->known_used >= KNOWN_MAX || e->arena_len + n > ARENA_MAX)
@@ -282,7 +282,8 @@ uint32_t emit_file(struct emit *e, const struct fileinfo *fi)
 	k = lookup(e, FRZ_R_FILE, bodyroom, len);
 	if (k && k->number)
 		return k->number;
-	if (!put_wrapped(e, FRZ_R_FILE, &(struct frz_buf){ .p = bodyroom, .len = len, .cap = len }, 0, 0))
+	if (!put_wrapped(e, FRZ_R_FILE, &(struct frz_buf){ .p = bodyroom, .len = len, .cap = len },
+			 0, 0))
 		return 0;
 	if (k) {
 		k->number = e->next_file;
@@ -360,7 +361,7 @@ void emit_unbind(struct emit *e, struct fdent *ent)
 
 	if (ent->opening)
 		return;
-	emit_bind(e, ent);      /* so that the segment says which instance it was */
+	emit_bind(e, ent); /* so that the segment says which instance it was */
 	frz_buf_varint(&b, ent->table);
 	frz_buf_varint(&b, (uint64_t)ent->fd);
 	put_wrapped(e, FRZ_R_UNBIND, &b, 0, 0);

@@ -61,8 +61,10 @@ int engine_launch_status(struct engine *e)
 {
 	int status;
 
-	/* let go of, it is still a child of ours: what ended the recording may have ended it, too */
-	if (e->launched > 0 && e->launch_status == -1 && waitpid(e->launched, &status, WNOHANG) == e->launched)
+	/* let go of, it is still a child of ours: what ended the recording may have ended it,
+	 * too */
+	if (e->launched > 0 && e->launch_status == -1 &&
+	    waitpid(e->launched, &status, WNOHANG) == e->launched)
 		e->launch_status = status;
 	return e->launch_status;
 }
@@ -123,7 +125,8 @@ static bool unhold(struct engine *e, pid_t tid, int *status)
 	return false;
 }
 
-static struct tracee *adopt(struct engine *e, pid_t tid, enum frz_born how, struct tracee *parent, uint64_t now)
+static struct tracee *adopt(struct engine *e, pid_t tid, enum frz_born how, struct tracee *parent,
+			    uint64_t now)
 {
 	struct proc_status st;
 	struct tracee *t;
@@ -149,8 +152,9 @@ static struct tracee *adopt(struct engine *e, pid_t tid, enum frz_born how, stru
 static void parent_event(struct engine *e, struct tracee *parent, int event, uint64_t now)
 {
 	unsigned long msg = 0;
-	enum frz_born how = event == PTRACE_EVENT_CLONE ? FRZ_BORN_CLONE
-	                  : event == PTRACE_EVENT_FORK ? FRZ_BORN_FORK : FRZ_BORN_VFORK;
+	enum frz_born how = event == PTRACE_EVENT_CLONE ? FRZ_BORN_CLONE :
+			    event == PTRACE_EVENT_FORK	? FRZ_BORN_FORK :
+							  FRZ_BORN_VFORK;
 	struct proc_status st;
 	struct tracee *child;
 	bool stopped;
@@ -160,9 +164,10 @@ static void parent_event(struct engine *e, struct tracee *parent, int event, uin
 		return;
 	parent->announced = true;
 	stopped = unhold(e, (pid_t)msg, &status);
-	child = tracees_find(e->cfg.tracees, (pid_t)msg);       /* met while attaching */
+	child = tracees_find(e->cfg.tracees, (pid_t)msg); /* met while attaching */
 	if (!child) {
-		/* stopped before this event and let go, or killed and collected: not ours any more */
+		/* stopped before this event and let go, or killed and collected: not ours any
+		 * more */
 		if (!stopped && (!proc_status((pid_t)msg, &st) || st.tracer != getpid()))
 			return;
 		child = adopt(e, (pid_t)msg, how, parent, now);
@@ -175,19 +180,25 @@ static void parent_event(struct engine *e, struct tracee *parent, int event, uin
 
 /* One who may still announce a held child: a thread in clone of its process, of its parent's or
  * (CLONE_PARENT) of its parent's other children. */
-struct announcer { pid_t tgid, ppid; bool found; };
+struct announcer {
+	pid_t tgid, ppid;
+	bool found;
+};
 
 static void find_announcer(void *arg, struct tracee *t)
 {
 	struct announcer *a = arg;
 	struct proc_stat st;
 
-	if (a->found || t->announced || !t->call.active || !t->call.ent || t->call.ent->effect != FRZ_FX_CLONE)
+	if (a->found || t->announced || !t->call.active || !t->call.ent ||
+	    t->call.ent->effect != FRZ_FX_CLONE)
 		return;
 	if (t->proc->pid != a->tgid && t->proc->pid != a->ppid && t->proc->ppid != a->ppid)
 		return;
-	/* killed: SIGKILL may skip all stops, and of a leader nothing is told before its threads end */
-	a->found = t->state != TRACEE_EXITING && proc_stat(t->tid, &st) && st.state != 'Z' && st.state != 'X';
+	/* killed: SIGKILL may skip all stops, and of a leader nothing is told before its threads
+	 * end */
+	a->found = t->state != TRACEE_EXITING && proc_stat(t->tid, &st) && st.state != 'Z' &&
+		   st.state != 'X';
 }
 
 static bool will_be_announced(struct engine *e, pid_t tid)
@@ -255,10 +266,10 @@ static void syscall_stop(struct engine *e, struct tracee *t, bool seccomp, uint6
 	uint64_t nr, args[6];
 
 	if (ptrace(PTRACE_GET_SYSCALL_INFO, t->tid, (void *)sizeof(info), &info) <= 0)
-		return;                 /* ESRCH: dying */
+		return; /* ESRCH: dying */
 	if (info.op == PTRACE_SYSCALL_INFO_EXIT) {
 		if (e->detaching && engine_restarts(info.exit.rval))
-			return;         /* it goes on: it has not returned when recording ends */
+			return; /* it goes on: it has not returned when recording ends */
 		if (t->interrupted && info.exit.rval == -EINTR && t->call.active)
 			CALL(e, eintr, t, (enum frz_abi)t->call.abi, t->call.nr);
 		CALL(e, exit, t, info.exit.rval, now);
@@ -266,7 +277,7 @@ static void syscall_stop(struct engine *e, struct tracee *t, bool seccomp, uint6
 	}
 	if (info.op != (seccomp ? PTRACE_SYSCALL_INFO_SECCOMP : PTRACE_SYSCALL_INFO_ENTRY))
 		return;
-	nr = info.entry.nr;             /* entry and seccomp begin alike: nr, args */
+	nr = info.entry.nr; /* entry and seccomp begin alike: nr, args */
 	abi = abi_of(info.arch, &nr);
 	for (unsigned i = 0; i < 6; i++)
 		args[i] = info.entry.args[i];
@@ -290,7 +301,11 @@ static void syscall_stop(struct engine *e, struct tracee *t, bool seccomp, uint6
 }
 
 /* Threads of the process that execve ended without a word. */
-struct exec_sweep { struct engine *e; struct tracee *keep; uint64_t now; };
+struct exec_sweep {
+	struct engine *e;
+	struct tracee *keep;
+	uint64_t now;
+};
 
 static void sweep_sibling(void *arg, struct tracee *t)
 {
@@ -344,7 +359,9 @@ static struct tracee *exec_as_leader(struct engine *e, pid_t tid)
 static void find_interrupted(struct engine *e, struct tracee *t)
 {
 #if defined(__x86_64__)
-#define REG(name) ((uint64_t)ptrace(PTRACE_PEEKUSER, t->tid, (void *)offsetof(struct user_regs_struct, name), NULL))
+#define REG_AT(name) (void *)offsetof(struct user_regs_struct, name)
+#define REG(name)    ((uint64_t)ptrace(PTRACE_PEEKUSER, t->tid, REG_AT(name), NULL))
+#define REG32(name)  ((uint32_t)REG(name))
 	struct ptrace_syscall_info info;
 	enum frz_abi abi;
 	uint64_t nr;
@@ -361,13 +378,17 @@ static void find_interrupted(struct engine *e, struct tracee *t)
 	if (ret == -EINTR) {
 		CALL(e, eintr, t, abi, (uint32_t)nr);
 	} else if (ret == -ERESTART_RESTARTBLOCK) {
-		const uint64_t args[6] = { REG(rdi), REG(rsi), REG(rdx), REG(r10), REG(r8), REG(r9) };
-		const uint64_t args32[6] = { (uint32_t)REG(rbx), (uint32_t)REG(rcx), (uint32_t)REG(rdx),
-			                     (uint32_t)REG(rsi), (uint32_t)REG(rdi), (uint32_t)REG(rbp) };
+		const uint64_t args[6] = {
+			REG(rdi), REG(rsi), REG(rdx), REG(r10), REG(r8), REG(r9)
+		};
+		const uint64_t args32[6] = { REG32(rbx), REG32(rcx), REG32(rdx),
+					     REG32(rsi), REG32(rdi), REG32(rbp) };
 
 		CALL(e, goes_on, t, abi, (uint32_t)nr, abi == FRZ_ABI_I386 ? args32 : args);
 	}
+#undef REG32
 #undef REG
+#undef REG_AT
 #else
 	/* arm64 has taken the result out of the registers before this stop */
 	(void)e;
@@ -404,7 +425,7 @@ void engine_stop(struct engine *e, struct tracee *t, int status, uint64_t now)
 		return;
 	}
 	switch (event) {
-	case 0:                         /* signal-delivery-stop */
+	case 0: /* signal-delivery-stop */
 		memset(&si, 0, sizeof(si));
 		si.si_signo = sig;
 		ptrace(PTRACE_GETSIGINFO, t->tid, NULL, &si);
@@ -483,11 +504,13 @@ void engine_status(struct engine *e, pid_t tid, int status)
 			ptrace(PTRACE_DETACH, tid, NULL,
 			       (void *)(intptr_t)(status >> 16 ? 0 : WSTOPSIG(status)));
 		else if (status >> 16 == PTRACE_EVENT_EXIT) {
-			/* killed before it ran, and perhaps its parent with it: nothing to wait for */
+			/* killed before it ran, and perhaps its parent with it: nothing to wait
+			 * for */
 			unhold(e, tid, &unused);
 			ptrace(PTRACE_CONT, tid, NULL, NULL);
 		} else if (status >> 16 != PTRACE_EVENT_STOP)
-			adopt_stopped(e, tid, status, now);     /* not its first: it had gone on unseen */
+			/* not its first: it had gone on unseen */
+			adopt_stopped(e, tid, status, now);
 		else
 			hold(e, tid, status);
 		engine_adopt_orphans(e, now);
@@ -498,7 +521,7 @@ void engine_status(struct engine *e, pid_t tid, int status)
 	if (t)
 		engine_forget(e, t, FRZ_GONE_EXIT, status, now);
 	else
-		unhold(e, tid, &unused);        /* killed while it was held */
+		unhold(e, tid, &unused); /* killed while it was held */
 	engine_adopt_orphans(e, now);
 }
 

@@ -21,33 +21,39 @@
 
 struct engine_ops {
 	/* t is traced from now on. parent: the tracee that made it, or NULL. */
-	void (*born)(void *arg, struct tracee *t, enum frz_born how, struct tracee *parent, uint64_t now_ns);
+	void (*born)(void *arg, struct tracee *t, enum frz_born how, struct tracee *parent,
+		     uint64_t now_ns);
 	/* the first stop of t: nothing it does from now on goes unseen */
 	void (*settled)(void *arg, struct tracee *t, uint64_t now_ns);
 	/* syscall-entry-stop; t->call.active is still that of before */
-	void (*entry)(void *arg, struct tracee *t, enum frz_abi abi, uint32_t nr, const uint64_t arg6[6], uint64_t now_ns);
+	void (*entry)(void *arg, struct tracee *t, enum frz_abi abi, uint32_t nr,
+		      const uint64_t arg6[6], uint64_t now_ns);
 	void (*exit)(void *arg, struct tracee *t, int64_t ret, uint64_t now_ns);
-	/* PTRACE_EVENT_EXEC: t already has its new tid; old_tid differs when it was not the leader */
+	/* PTRACE_EVENT_EXEC: t already has its new tid; old_tid differs when it was not the
+	 * leader */
 	void (*exec)(void *arg, struct tracee *t, pid_t old_tid, uint64_t now_ns);
 	void (*signal)(void *arg, struct tracee *t, const siginfo_t *si, uint64_t now_ns);
 	void (*group_stop)(void *arg, struct tracee *t, int signo, uint64_t now_ns);
-	/* last moment at which its /proc files can be read: PTRACE_EVENT_EXIT, or about to be detached */
+	/* last moment at which its /proc files can be read: PTRACE_EVENT_EXIT, or about to be
+	 * detached */
 	void (*leaving)(void *arg, struct tracee *t, bool detached, uint64_t now_ns);
 	void (*gone)(void *arg, struct tracee *t, enum frz_gone how, int status, uint64_t now_ns);
-	void (*process_gone)(void *arg, struct process *p, enum frz_gone how, int status, uint64_t now_ns);
+	void (*process_gone)(void *arg, struct process *p, enum frz_gone how, int status,
+			     uint64_t now_ns);
 	/* an INTERRUPT was sent to t; hit: what it was doing, from /proc/TID/syscall */
 	void (*interrupted)(void *arg, struct tracee *t, const char *why, const char *hit);
 	/* the INTERRUPT made a call of t return EINTR that would have gone on */
 	void (*eintr)(void *arg, struct tracee *t, enum frz_abi abi, uint32_t nr);
 	/* the call that t was in at attach will go on as restart_syscall */
-	void (*goes_on)(void *arg, struct tracee *t, enum frz_abi abi, uint32_t nr, const uint64_t arg6[6]);
+	void (*goes_on)(void *arg, struct tracee *t, enum frz_abi abi, uint32_t nr,
+			const uint64_t arg6[6]);
 	/* something that frec could not see or do: one line, for the coverage ledger */
 	void (*missed)(void *arg, pid_t pid, pid_t tid, const char *what, const char *detail);
 };
 
 struct engine;
 
-uint64_t engine_clock(void);            /* CLOCK_MONOTONIC, ns */
+uint64_t engine_clock(void); /* CLOCK_MONOTONIC, ns */
 
 struct engine_config {
 	const struct engine_ops *ops;
@@ -55,7 +61,7 @@ struct engine_config {
 	struct tracees *tracees;
 	struct placement *placement;
 	struct control *control;
-	bool follow;                    /* children, not only threads */
+	bool follow; /* children, not only threads */
 };
 
 /* NULL: no memory. */
@@ -70,9 +76,10 @@ int engine_attach(struct engine *e, pid_t pid, char *err, size_t err_cap);
  * installed in the child before its execve, or NULL. 0, or -1 with one line in err. */
 struct sock_fprog;
 int engine_launch(struct engine *e, const char *file, char **argv, const struct sock_fprog *filter,
-                  char *err, size_t err_cap);
+		  char *err, size_t err_cap);
 
-/* Returned to ptrace at the exit stop, never to the program; include/linux/errno.h of the kernel. */
+/* Returned to ptrace at the exit stop, never to the program; include/linux/errno.h of the
+ * kernel. */
 #define ERESTART_RESTARTBLOCK 516
 
 /* What the program never sees of a call that was interrupted: ERESTARTSYS and its kin. The kernel

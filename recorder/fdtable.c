@@ -14,21 +14,24 @@ struct fdtable {
 	/* open addressing by fd, linear probing; removal shifts back, so there are no tombstones */
 	struct fdent **slot;
 	uint32_t mask, used;
-	struct sleeper *asleep;         /* likewise; NULL: none yet */
+	struct sleeper *asleep; /* likewise; NULL: none yet */
 	uint32_t asleep_mask, nasleep;
-	struct { pid_t tid; int64_t lo, hi; } ending[ENDING_KEEP];
-	unsigned nending, more_ending;  /* more: of which nothing is known but that they are */
+	struct {
+		pid_t tid;
+		int64_t lo, hi;
+	} ending[ENDING_KEEP];
+	unsigned nending, more_ending; /* more: of which nothing is known but that they are */
 };
 
 #define FIRST_SLOTS  16u
 #define FIRST_ASLEEP 64u
 #ifndef AWAKE_MAX
-#define AWAKE_MAX    2048u
+#define AWAKE_MAX 2048u
 #endif
-#define LOOKED_AT    64u        /* entries at most, each time one too many is awake */
+#define LOOKED_AT 64u /* entries at most, each time one too many is awake */
 
 static uint64_t next_table = 1, next_instance = 1;
-static struct fdent *hand;      /* one of those awake, in a ring */
+static struct fdent *hand; /* one of those awake, in a ring */
 static unsigned nawake;
 
 struct fdtable *fdtable_new(struct fdtable *origin, uint64_t forked_ns)
@@ -53,10 +56,7 @@ struct fdtable *fdtable_new(struct fdtable *origin, uint64_t forked_ns)
 	return t;
 }
 
-void fdtable_ref(struct fdtable *t)
-{
-	t->refs++;
-}
+void fdtable_ref(struct fdtable *t) { t->refs++; }
 
 /* ---- who is awake ---- */
 
@@ -111,10 +111,7 @@ void fdtable_unref(struct fdtable *t)
 	free(t);
 }
 
-uint64_t fdtable_id(const struct fdtable *t)
-{
-	return t->id;
-}
+uint64_t fdtable_id(const struct fdtable *t) { return t->id; }
 
 void fdtable_use(struct fdtable *t)
 {
@@ -130,10 +127,7 @@ void fdtable_unuse(struct fdtable *t)
 	fdtable_unref(t);
 }
 
-unsigned fdtable_users(const struct fdtable *t)
-{
-	return t->users;
-}
+unsigned fdtable_users(const struct fdtable *t) { return t->users; }
 
 struct fdtable *fdtable_origin(const struct fdtable *t, uint64_t *forked_ns)
 {
@@ -141,10 +135,7 @@ struct fdtable *fdtable_origin(const struct fdtable *t, uint64_t *forked_ns)
 	return t->origin;
 }
 
-static uint32_t home(const struct fdtable *t, int fd)
-{
-	return (uint32_t)fd & t->mask;
-}
+static uint32_t home(const struct fdtable *t, int fd) { return (uint32_t)fd & t->mask; }
 
 static uint32_t find(const struct fdtable *t, int fd)
 {
@@ -262,10 +253,17 @@ static void put_to_sleep(struct fdent *e)
 	struct fdtable *t = e->in;
 
 	if (!e->opening) {
-		if ((!t->asleep || (t->nasleep + 1) * 4 > (t->asleep_mask + 1) * 3) && !grow_asleep(t))
+		if ((!t->asleep || (t->nasleep + 1) * 4 > (t->asleep_mask + 1) * 3) &&
+		    !grow_asleep(t))
 			return;
-		t->asleep[find_asleep(t, e->fd)] = (struct sleeper){ e->instance, e->file.f.ino, e->since_ns,
-			                                             fileinfo_check(&e->file), e->fd, (int32_t)e->flags };
+		t->asleep[find_asleep(t, e->fd)] = (struct sleeper){
+			.instance = e->instance,
+			.ino = e->file.f.ino,
+			.since_ns = e->since_ns,
+			.check = fileinfo_check(&e->file),
+			.fd = e->fd,
+			.flags = (int32_t)e->flags,
+		};
 		t->nasleep++;
 	}
 	remove_at(t, find(t, e->fd));
@@ -286,7 +284,8 @@ static void keep_few_awake(const struct fdent *but)
 	}
 }
 
-void fdtable_each_asleep(struct fdtable *t, int64_t lo, int64_t hi, void (*fn)(void *arg, int fd), void *arg)
+void fdtable_each_asleep(struct fdtable *t, int64_t lo, int64_t hi, void (*fn)(void *arg, int fd),
+			 void *arg)
 {
 	uint32_t n = 0;
 	int *fds;
@@ -340,7 +339,7 @@ static struct fdent *put_entry(struct fdtable *t, struct fdent *e)
 }
 
 struct fdent *fdtable_bind(struct fdtable *t, int fd, struct fileinfo *file, enum frz_bind_how how,
-                           uint64_t now_ns, struct fdent **old)
+			   uint64_t now_ns, struct fdent **old)
 {
 	struct fdent *e = new_entry(t, fd);
 
@@ -387,7 +386,8 @@ bool fdtable_unbind(struct fdtable *t, struct fdent *ent)
 	return true;
 }
 
-void fdtable_each(struct fdtable *t, int64_t lo, int64_t hi, void (*fn)(void *arg, struct fdent *e), void *arg)
+void fdtable_each(struct fdtable *t, int64_t lo, int64_t hi, void (*fn)(void *arg, struct fdent *e),
+		  void *arg)
 {
 	struct fdent **all;
 	uint32_t n = 0;
@@ -434,10 +434,7 @@ bool fdtable_is_ending(const struct fdtable *t, int fd)
 	return t->more_ending > 0;
 }
 
-void fdent_ref(struct fdent *e)
-{
-	e->refs++;
-}
+void fdent_ref(struct fdent *e) { e->refs++; }
 
 void fdent_unref(struct fdent *e)
 {

@@ -18,7 +18,7 @@
 
 #include "sysent.h"
 
-#define BLOCKS    18u           /* 576 numbers */
+#define BLOCKS	  18u /* 576 numbers */
 #define MAX_INSNS 1024u
 
 struct filter {
@@ -49,7 +49,8 @@ static void add_abi(struct filter *f, enum frz_abi abi, const bool *record, bool
 		add(f, BPF_LD | BPF_W | BPF_ABS, 0, 0, offsetof(struct seccomp_data, args[3]));
 		add(f, BPF_JMP | BPF_JSET | BPF_K, 0, 1, MAP_ANONYMOUS);
 		add(f, BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ALLOW);
-		add(f, BPF_RET | BPF_K, 0, 0, stops(abi, (uint32_t)mmap_nr, record) ? SECCOMP_RET_TRACE : SECCOMP_RET_ALLOW);
+		add(f, BPF_RET | BPF_K, 0, 0,
+		    stops(abi, (uint32_t)mmap_nr, record) ? SECCOMP_RET_TRACE : SECCOMP_RET_ALLOW);
 	}
 	for (uint32_t b = 0; b < BLOCKS; b++) {
 		uint32_t mask = 0;
@@ -71,10 +72,7 @@ static void add_abi(struct filter *f, enum frz_abi abi, const bool *record, bool
 }
 
 /* The length of add_abi's part, to jump over it: conditional jumps reach 255, JA any distance. */
-static void patch_jump(struct filter *f, unsigned at)
-{
-	f->insn[at].k = f->n - at - 1;
-}
+static void patch_jump(struct filter *f, unsigned at) { f->insn[at].k = f->n - at - 1; }
 
 struct filter *filter_new(const bool *record, bool anonymous)
 {
@@ -109,12 +107,6 @@ struct filter *filter_new(const bool *record, bool anonymous)
 	return f;
 }
 
-const struct sock_fprog *filter_program(const struct filter *f)
-{
-	return f ? &f->prog : NULL;
-}
+const struct sock_fprog *filter_program(const struct filter *f) { return f ? &f->prog : NULL; }
 
-void filter_free(struct filter *f)
-{
-	free(f);
-}
+void filter_free(struct filter *f) { free(f); }

@@ -12,7 +12,7 @@ struct filter;
 
 /* record: by frz_sysent.id, as in options.h. NULL: no memory. */
 struct filter *filter_new(const bool *record, bool anonymous);
-const struct sock_fprog *filter_program(const struct filter *f);        /* NULL for NULL */
+const struct sock_fprog *filter_program(const struct filter *f); /* NULL for NULL */
 void filter_free(struct filter *f);
 
 #endif

@@ -28,12 +28,16 @@
 #include "lockdown.h"
 
 static const int by_default[] = { SIGCHLD, SIGCONT, SIGTSTP, SIGTTIN, SIGTTOU };
-struct word { int sig; pid_t pgrp; };   /* stopped by sig; 0: goes on */
+/* The job was stopped by sig; 0: it goes on. */
+struct word {
+	int sig;
+	pid_t pgrp;
+};
 
-static int tell = -1;           /* the recorder's end of the pipe */
-static int told = -1;           /* the newest sig */
-static pid_t pgrp;              /* the job's */
-static int tty;                 /* the front's */
+static int tell = -1; /* the recorder's end of the pipe */
+static int told = -1; /* the newest sig */
+static pid_t pgrp;    /* the job's */
+static int tty;	      /* the front's */
 
 int front_end_like(int status)
 {
@@ -64,7 +68,7 @@ static bool newest(int fd, struct word *w)
 	}
 	if (n < 0)
 		return found;
-	*w = (struct word){ 0, 0 };     /* closed: the recorder ends */
+	*w = (struct word){ 0, 0 }; /* closed: the recorder ends */
 	return true;
 }
 
@@ -94,10 +98,9 @@ static void pass_on(const struct word *w)
 	kill(-w->pgrp, SIGCONT);
 }
 
-__attribute__((noreturn))
-static void be_front(pid_t recorder, int fd)
+static _Noreturn void be_front(pid_t recorder, int fd)
 {
-	struct word w = { 0, 0 };       /* no group: no command yet */
+	struct word w = { 0, 0 }; /* no group: no command yet */
 	sigset_t all;
 
 	sigfillset(&all);
@@ -110,7 +113,7 @@ static void be_front(pid_t recorder, int fd)
 			break;
 		case SIGCONT:
 			if (!newest(fd, &w) && w.sig && si.si_code <= 0) {
-				w.sig = 0;      /* not the pipe's, and nothing new in it */
+				w.sig = 0; /* not the pipe's, and nothing new in it */
 				pass_on(&w);
 			} else if (w.sig) {
 				stop(fd, &w);
@@ -123,11 +126,12 @@ static void be_front(pid_t recorder, int fd)
 		case SIGTSTP:
 		case SIGTTIN:
 		case SIGTTOU:
-			break;          /* the command got it, too, and decides */
+			break; /* the command got it, too, and decides */
 		case SIGINT:
 		case SIGQUIT:
+			/* from the terminal: likewise */
 			if (si.si_code == SI_KERNEL && w.pgrp)
-				break;  /* from the terminal: likewise */
+				break;
 			/* fall through */
 		default:
 			kill(recorder, si.si_signo);
@@ -160,10 +164,10 @@ int front_split(void)
 		lockdown_capabilities(0);
 		if (lockdown_front(recorder) < 0) {
 			fprintf(stderr, "frec: cannot lock itself down: %s\n", strerror(errno));
-			_exit(1);       /* which ends the recorder */
+			_exit(1); /* which ends the recorder */
 		}
-		raise(SIGCONT);         /* for a word that came before */
-		raise(SIGCHLD);         /* or an end */
+		raise(SIGCONT); /* for a word that came before */
+		raise(SIGCHLD); /* or an end */
 		be_front(recorder, words[0]);
 	}
 	saved = errno;
@@ -183,10 +187,7 @@ int front_split(void)
 	return recorder < 0 ? -1 : 0;
 }
 
-pid_t front_pgrp(void)
-{
-	return pgrp ? pgrp : getpgrp();
-}
+pid_t front_pgrp(void) { return pgrp ? pgrp : getpgrp(); }
 
 void front_follow(int sig, pid_t command_pgrp)
 {
@@ -197,5 +198,5 @@ void front_follow(int sig, pid_t command_pgrp)
 		return;
 	told = word.sig;
 	if (write(tell, &word, sizeof(word)) != sizeof(word))
-		return;                 /* the front was killed: nobody is to be told */
+		return; /* the front was killed: nobody is to be told */
 }

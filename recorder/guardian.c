@@ -61,7 +61,7 @@ static unsigned restore_heirs(const struct guardian_area *area, const bool *had,
 		if (!had[i] || area->pin[i].tgid != pin->tgid)
 			continue;
 		if (i < of)
-			return 0;       /* looked after with that one */
+			return 0; /* looked after with that one */
 		if (area->pin[i].pinned_ticks < since)
 			since = area->pin[i].pinned_ticks;
 	}
@@ -185,8 +185,7 @@ static void close_all_but(int a, int b)
 	close_from_to(high + 1, ~0u);
 }
 
-__attribute__((noreturn))
-static void guard(struct guardian_area *area, int tracer, int end_fd)
+static _Noreturn void guard(struct guardian_area *area, int tracer, int end_fd)
 {
 	struct pollfd fds[2] = {
 		{ .fd = tracer, .events = POLLIN },
@@ -201,7 +200,7 @@ static void guard(struct guardian_area *area, int tracer, int end_fd)
 	sigprocmask(SIG_SETMASK, &all, NULL);
 	setsid();
 	sched_setscheduler(0, SCHED_FIFO, &first);
-	if (chdir("/") != 0)            /* so that the case's file system can be unmounted */
+	if (chdir("/") != 0) /* so that the case's file system can be unmounted */
 		_exit(1);
 	close_all_but(tracer, end_fd);
 	prctl(PR_SET_NAME, "frec-guardian");
@@ -209,7 +208,8 @@ static void guard(struct guardian_area *area, int tracer, int end_fd)
 		;
 	if (!fds[1].revents) {
 		restore_pinned(area, had, &r);
-		sched_setscheduler(0, SCHED_OTHER, &normal);    /* the rest looks through all of /proc */
+		/* the rest looks through all of /proc */
+		sched_setscheduler(0, SCHED_OTHER, &normal);
 		restore_born(area, had, &r);
 	}
 	_exit(0);
@@ -223,7 +223,7 @@ static bool start(struct guardian *g)
 
 	if (tracer < 0)
 		return false;
-	sigfillset(&all);               /* nothing may end it before it is in its own session */
+	sigfillset(&all); /* nothing may end it before it is in its own session */
 	sigprocmask(SIG_SETMASK, &all, &old);
 	middle = fork();
 	if (middle == 0) {
@@ -262,7 +262,7 @@ struct guardian *guardian_new(struct guardian_area *area)
 		goto fail;
 	if (!area) {
 		void *m = mmap(NULL, sizeof(*area), PROT_READ | PROT_WRITE,
-		               MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+			       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
 		if (m == MAP_FAILED)
 			goto fail;

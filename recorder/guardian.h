@@ -22,14 +22,14 @@
 #define GUARDIAN_PINS 256u
 
 struct guardian_pin {
-	_Atomic uint32_t used;          /* stored last when taken, first when given back */
+	_Atomic uint32_t used; /* stored last when taken, first when given back */
 	int32_t tid;
-	int32_t cpu;                    /* the mask that was set is this one CPU */
+	int32_t cpu; /* the mask that was set is this one CPU */
 	int32_t tgid;
-	uint64_t start_ticks;           /* of the thread, clock ticks since boot */
+	uint64_t start_ticks; /* of the thread, clock ticks since boot */
 	uint64_t tgid_start_ticks;
-	uint64_t pinned_ticks;          /* when the mask was set */
-	cpu_set_t restore;              /* what to set in the end */
+	uint64_t pinned_ticks; /* when the mask was set */
+	cpu_set_t restore;     /* what to set in the end */
 };
 
 /* Zeroed memory is an empty area. Meaningful on the boot that wrote it only. */
@@ -44,17 +44,17 @@ struct guardian;
 struct guardian *guardian_new(struct guardian_area *area);
 /* NULL: all places are taken, or there is no such thread. The caller sets the mask afterwards. */
 struct guardian_pin *guardian_take(struct guardian *g, pid_t tid, int cpu,
-                                   const cpu_set_t *restore);
+				   const cpu_set_t *restore);
 void guardian_give_back(struct guardian_pin *pin);
 /* Ends the process. Pins still taken are left to nobody. */
 void guardian_free(struct guardian *g);
 
 struct guardian_result {
 	unsigned restored;
-	unsigned gone;                  /* no such thread any more, or another one */
-	unsigned foreign;               /* its mask is somebody else's by now */
-	unsigned failed;                /* not permitted */
-	unsigned heirs;                 /* born with the pin, and restored */
+	unsigned gone;	  /* no such thread any more, or another one */
+	unsigned foreign; /* its mask is somebody else's by now */
+	unsigned failed;  /* not permitted */
+	unsigned heirs;	  /* born with the pin, and restored */
 };
 
 /* For recovery and the guardian itself; pins that failed stay taken. Allocates nothing; takes about

@@ -15,9 +15,9 @@
 
 #include "affinity.h"
 
-#define GENERATIONS 64          /* longest line of parents that is followed */
+#define GENERATIONS 64 /* longest line of parents that is followed */
 
-struct entry {                  /* struct linux_dirent64, see getdents(2) */
+struct entry { /* struct linux_dirent64, see getdents(2) */
 	uint64_t ino;
 	int64_t off;
 	unsigned short reclen;
@@ -46,7 +46,7 @@ static pid_t number(const char *s)
 
 /* Calls fn for each name in the directory that is a number. opendir(3) would allocate. */
 static void each_number(const char *path, const struct search *s,
-                        void (*fn)(const struct search *s, pid_t n))
+			void (*fn)(const struct search *s, pid_t n))
 {
 	_Alignas(struct entry) char buf[8192];
 	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -110,7 +110,8 @@ static bool orphan(const struct affinity_stat *st, pid_t session)
 {
 	struct affinity_stat parent;
 
-	return st->session == session && affinity_stat(st->ppid, &parent) && parent.session != session;
+	return st->session == session && affinity_stat(st->ppid, &parent) &&
+	       parent.session != session;
 }
 
 static void process(const struct search *s, pid_t pid)

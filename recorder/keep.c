@@ -22,7 +22,7 @@
 
 struct job {
 	struct job *next;
-	int from;                       /* the file, or its copy in a file without a name */
+	int from; /* the file, or its copy in a file without a name */
 	struct keep_done done;
 };
 
@@ -44,7 +44,7 @@ static bool copy_bytes(int from, int to)
 	static _Thread_local uint8_t buf[COPY_STEP];
 	off_t at = 0;
 
-	if (ioctl(to, FICLONE, from) == 0)      /* reflink: no byte is moved */
+	if (ioctl(to, FICLONE, from) == 0) /* reflink: no byte is moved */
 		return true;
 	for (;;) {
 		ssize_t n = pread(from, buf, sizeof(buf), at), done = 0;
@@ -99,12 +99,12 @@ static void do_job(struct keep *k, struct job *j)
 	if (copy_bytes(j->from, fd) && hash_file(fd, j->done.sha256) && fsync(fd) == 0) {
 		frz_hex(j->done.sha256, FRZ_HASH_LEN, hex);
 		if (fstatat(k->dir, hex, &st, AT_SYMLINK_NOFOLLOW) == 0)
-			j->done.copied = true;          /* kept before */
+			j->done.copied = true; /* kept before */
 		else
 			j->done.copied = renameat(k->dir, name, k->dir, hex) == 0;
 	}
 	close(fd);
-	unlinkat(k->dir, name, 0);      /* ENOENT when it was renamed */
+	unlinkat(k->dir, name, 0); /* ENOENT when it was renamed */
 }
 
 static void *worker(void *arg)
@@ -151,7 +151,9 @@ struct keep *keep_open(const char *dir, char *err, size_t err_cap)
 	}
 	k->dir = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (k->dir < 0 || faccessat(k->dir, ".", W_OK | X_OK, 0) < 0) {
-		snprintf(err, err_cap, "--keep %s: %s; it must be a directory that frec may write to", dir, strerror(errno));
+		snprintf(err, err_cap,
+			 "--keep %s: %s; it must be a directory that frec may write to", dir,
+			 strerror(errno));
 		if (k->dir >= 0)
 			close(k->dir);
 		free(k);
@@ -174,10 +176,7 @@ struct keep *keep_open(const char *dir, char *err, size_t err_cap)
 	return k;
 }
 
-int keep_dirfd(const struct keep *k)
-{
-	return k->dir;
-}
+int keep_dirfd(const struct keep *k) { return k->dir; }
 
 static bool copy_info(struct fileinfo *to, const struct fileinfo *from)
 {

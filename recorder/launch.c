@@ -22,13 +22,16 @@
 #include "engine_private.h"
 #include "front.h"
 
-struct failure { int error; int step; };
+struct failure {
+	int error;
+	int step;
+};
 enum { STEP_FILTER, STEP_EXEC };
 
 extern char **environ;
 
 static void child_main(const struct engine *e, int go, int report, const char *file, char **argv,
-                       const struct sock_fprog *filter)
+		       const struct sock_fprog *filter)
 {
 	struct failure f = { 0, STEP_EXEC };
 	char byte;
@@ -42,8 +45,8 @@ static void child_main(const struct engine *e, int go, int report, const char *f
 	placement_child(e->cfg.placement);
 	control_child_signals(e->cfg.control);
 	if (filter) {
-		/* with CAP_SYS_ADMIN the filter needs no no_new_privs, and set-user-ID programs work
-		 * as ever; without it NNP is the kernel's condition: seccomp(2) */
+		/* with CAP_SYS_ADMIN the filter needs no no_new_privs, and set-user-ID programs
+		 * work as ever; without it NNP is the kernel's condition: seccomp(2) */
 		if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, filter) < 0 &&
 		    (errno != EACCES || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
 		     syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, filter) < 0)) {
@@ -59,7 +62,7 @@ static void child_main(const struct engine *e, int go, int report, const char *f
 }
 
 int engine_launch(struct engine *e, const char *file, char **argv, const struct sock_fprog *filter,
-                  char *err, size_t err_cap)
+		  char *err, size_t err_cap)
 {
 	int go[2] = { -1, -1 }, report[2] = { -1, -1 };
 	struct tracee *t;
@@ -83,8 +86,10 @@ int engine_launch(struct engine *e, const char *file, char **argv, const struct 
 	front_follow(0, front_pgrp());
 	e->filtered = filter != NULL;
 	if (ptrace(PTRACE_SEIZE, pid, NULL, (void *)engine_options(e)) < 0) {
-		snprintf(err, err_cap, "%s: the new process %d cannot be traced: %s; is ptrace forbidden here (container, Yama ptrace_scope 3)?",
-		         argv[0], (int)pid, strerror(errno));
+		snprintf(err, err_cap,
+			 "%s: the new process %d cannot be traced: %s; "
+			 "is ptrace forbidden here (container, Yama ptrace_scope 3)?",
+			 argv[0], (int)pid, strerror(errno));
 		goto out;
 	}
 	t = tracees_add(e->cfg.tracees, pid, pid);
@@ -93,7 +98,7 @@ int engine_launch(struct engine *e, const char *file, char **argv, const struct 
 		goto out;
 	}
 	CALL(e, born, t, FRZ_BORN_LAUNCH, NULL, engine_clock());
-	if (!filter)            /* with a filter, the first traced call stops by itself */
+	if (!filter) /* with a filter, the first traced call stops by itself */
 		ptrace(PTRACE_INTERRUPT, pid, NULL, NULL);
 	e->launched = pid;
 	e->launch_report = report[0];
@@ -105,7 +110,7 @@ int engine_launch(struct engine *e, const char *file, char **argv, const struct 
 	ret = 0;
 out:
 	if (ret < 0 && pid > 0)
-		kill(pid, SIGKILL);     /* it has run nothing yet */
+		kill(pid, SIGKILL); /* it has run nothing yet */
 	for (int i = 0; i < 2; i++) {
 		if (go[i] >= 0)
 			close(go[i]);
@@ -117,11 +122,13 @@ out:
 
 bool engine_launch_failure(struct engine *e, char *err, size_t err_cap)
 {
+	const char *what = "cannot be executed";
 	struct failure f;
 
 	if (e->launch_report < 0 || read(e->launch_report, &f, sizeof(f)) != sizeof(f))
 		return false;
-	snprintf(err, err_cap, "%s: %s", f.step == STEP_FILTER ? "the seccomp filter was refused (--no-seccomp does without it)"
-	         : "cannot be executed", strerror(f.error));
+	if (f.step == STEP_FILTER)
+		what = "the seccomp filter was refused (--no-seccomp does without it)";
+	snprintf(err, err_cap, "%s: %s", what, strerror(f.error));
 	return true;
 }

@@ -18,8 +18,8 @@
 #include "procinfo.h"
 #include "uring.h"
 
-#define STRANGERS_MAX 256u      /* processes compared with one that is attached to */
-#define CONTEXT_ROOM (160u << 10)       /* cmdline and cgroup are cut at 64 KiB each */
+#define STRANGERS_MAX 256u	   /* processes compared with one that is attached to */
+#define CONTEXT_ROOM  (160u << 10) /* cmdline and cgroup are cut at 64 KiB each */
 
 static void fill_process(struct process *p, pid_t tid)
 {
@@ -71,10 +71,11 @@ static bool same_files(pid_t a, pid_t b, bool likely)
 {
 	long r = syscall(SYS_kcmp, a, b, KCMP_FILES, 0, 0);
 
-	return r < 0 ? likely : r == 0;         /* kcmp(2) may be configured out */
+	return r < 0 ? likely : r == 0; /* kcmp(2) may be configured out */
 }
 
-static void put_context(struct capture *c, struct tracee *t, enum frz_context reason, uint64_t now_ns)
+static void put_context(struct capture *c, struct tracee *t, enum frz_context reason,
+			uint64_t now_ns)
 {
 	struct frz_buf *b;
 
@@ -89,7 +90,11 @@ static void put_context(struct capture *c, struct tracee *t, enum frz_context re
 	emit_commit(c->emit);
 }
 
-struct map_state { struct capture *c; struct tracee *t; uint64_t now_ns; };
+struct map_state {
+	struct capture *c;
+	struct tracee *t;
+	uint64_t now_ns;
+};
 
 static void put_mapping(void *arg, const struct proc_mapping *m)
 {
@@ -104,7 +109,7 @@ static void put_mapping(void *arg, const struct proc_mapping *m)
 	file.f.dev_major = m->dev_major;
 	file.f.dev_minor = m->dev_minor;
 	file.f.ino = m->ino;
-	file.path = (char *)(uintptr_t)m->path;         /* borrowed for this call */
+	file.path = (char *)(uintptr_t)m->path; /* borrowed for this call */
 	file.path_len = (uint32_t)strlen(m->path);
 	emit_process(x->c->emit, x->t->proc);
 	number = emit_file(x->c->emit, &file);
@@ -131,7 +136,7 @@ uint64_t life_clone_flags(const struct tracee *parent)
 }
 
 static void put_thread_start(struct capture *c, struct tracee *t, enum frz_born how, pid_t parent,
-                             uint64_t clone_flags, uint64_t now_ns)
+			     uint64_t clone_flags, uint64_t now_ns)
 {
 	struct frz_buf *b;
 
@@ -158,7 +163,8 @@ static void share_files(struct capture *c, struct tracee *t)
 		for (struct tracee *o = c->tracees->thread_bucket[i]; o; o = o->next) {
 			bool mine = o->proc == t->proc;
 
-			if (o == t || !o->fds || o->fds == asked || (!mine && strangers == STRANGERS_MAX))
+			if (o == t || !o->fds || o->fds == asked ||
+			    (!mine && strangers == STRANGERS_MAX))
 				continue;
 			asked = o->fds;
 			strangers += !mine;
@@ -170,7 +176,8 @@ static void share_files(struct capture *c, struct tracee *t)
 		}
 }
 
-void life_born(void *arg, struct tracee *t, enum frz_born how, struct tracee *parent, uint64_t now_ns)
+void life_born(void *arg, struct tracee *t, enum frz_born how, struct tracee *parent,
+	       uint64_t now_ns)
 {
 	struct capture *c = arg;
 	struct process *p = t->proc;
@@ -234,7 +241,8 @@ void life_settled(void *arg, struct tracee *t, uint64_t now_ns)
 
 /* ---- the kernel's counters ---- */
 
-static void put_io(struct capture *c, pid_t tid, enum frz_io_when when, uint64_t rchar, uint64_t wchar, uint64_t now_ns)
+static void put_io(struct capture *c, pid_t tid, enum frz_io_when when, uint64_t rchar,
+		   uint64_t wchar, uint64_t now_ns)
 {
 	struct frz_buf *b;
 
@@ -254,7 +262,8 @@ void life_io(struct capture *c, struct tracee *t, enum frz_io_when when, uint64_
 	uint64_t rchar, wchar;
 
 	if (!proc_io(t->proc->pid, t->tid, &rchar, &wchar)) {
-		capture_coverage(c, t->proc->pid, t->tid, "io counters not readable", 1, "/proc/PID/task/TID/io");
+		capture_coverage(c, t->proc->pid, t->tid, "io counters not readable", 1,
+				 "/proc/PID/task/TID/io");
 		return;
 	}
 	if (when == FRZ_IO_BEFORE_EXEC) {
@@ -266,7 +275,8 @@ void life_io(struct capture *c, struct tracee *t, enum frz_io_when when, uint64_
 
 /* ---- exec ---- */
 
-static void put_thread_end(struct capture *c, pid_t tid, enum frz_gone how, int status, uint64_t now_ns)
+static void put_thread_end(struct capture *c, pid_t tid, enum frz_gone how, int status,
+			   uint64_t now_ns)
 {
 	struct frz_buf *b;
 
@@ -291,16 +301,14 @@ void keep_copy(struct capture *c, struct tracee *t, int from, const struct filei
 		close(from);
 		capture_coverage(c, t->proc->pid, t->tid, "file not kept", 1, "larger than 64 MiB");
 	} else if (from < 0 || !keep_file(c->keep, from, file, now)) {
-		capture_coverage(c, t->proc->pid, t->tid, "file not kept", 1, "it could not be copied");
+		capture_coverage(c, t->proc->pid, t->tid, "file not kept", 1,
+				 "it could not be copied");
 	} else {
 		t->files_copied++;
 	}
 }
 
-void capture_set_keep(struct capture *c, struct keep *k)
-{
-	c->keep = k;
-}
+void capture_set_keep(struct capture *c, struct keep *k) { c->keep = k; }
 
 void capture_hashes(struct capture *c, bool all)
 {
@@ -312,7 +320,8 @@ void capture_hashes(struct capture *c, bool all)
 		keep_finish(c->keep);
 	while (keep_next(c->keep, &d)) {
 		if (!d.copied) {
-			capture_coverage(c, 0, 0, "file not kept", 1, d.file.path ? d.file.path : "");
+			capture_coverage(c, 0, 0, "file not kept", 1,
+					 d.file.path ? d.file.path : "");
 		} else if (emit_begin(c->emit, d.file.path_len, 0)) {
 			uint32_t number = emit_file(c->emit, &d.file);
 			struct frz_buf *b = emit_body(c->emit);
@@ -329,15 +338,16 @@ void capture_hashes(struct capture *c, bool all)
 /* What launching behind a filter changed for the command: launch.c. */
 static void note_filter(struct capture *c, struct tracee *t)
 {
+	const char *what = "without no_new_privs: set-user-ID programs work as ever";
 	const char *nnp = NULL;
 	char text[4096];
 	size_t len;
 
 	if (proc_status_text(t->tid, text, sizeof(text)) > 0)
 		nnp = proc_status_line(text, "NoNewPrivs", &len);
-	capture_observer(c, t->proc->pid, t->tid, "seccomp filter installed", 1, 0,
-	                 nnp && *nnp == '1' ? "with no_new_privs: set-user-ID programs run without privileges"
-	                                    : "without no_new_privs: set-user-ID programs work as ever");
+	if (nnp && *nnp == '1')
+		what = "with no_new_privs: set-user-ID programs run without privileges";
+	capture_observer(c, t->proc->pid, t->tid, "seccomp filter installed", 1, 0, what);
 }
 
 /* Traced without CAP_SYS_PTRACE a program does not get its owner's privileges: execve(2). */
@@ -345,16 +355,17 @@ static void note_set_id(struct capture *c, struct tracee *t, const struct filein
 {
 	struct proc_status st;
 
-	if ((file->f.mask & FRZ_F_MODE) && (file->f.mask & FRZ_F_OWNER) && (file->f.mode & S_ISUID) &&
-	    proc_status(t->tid, &st) && st.euid != file->f.uid)
+	if ((file->f.mask & FRZ_F_MODE) && (file->f.mask & FRZ_F_OWNER) &&
+	    (file->f.mode & S_ISUID) && proc_status(t->tid, &st) && st.euid != file->f.uid)
 		capture_observer(c, t->proc->pid, t->tid, "set-user-ID without effect", 1, 0,
-		                 "frec has no CAP_SYS_PTRACE, or no_new_privs or a nosuid mount is in force");
+				 "frec has no CAP_SYS_PTRACE, or no_new_privs or a nosuid mount "
+				 "is in force");
 }
 
 static bool is_other_file(const struct frz_file *a, const struct frz_file *b)
 {
-	return a->mask & b->mask & FRZ_F_INO && (a->ino != b->ino || a->dev_major != b->dev_major ||
-	                                         a->dev_minor != b->dev_minor);
+	return a->mask & b->mask & FRZ_F_INO &&
+	       (a->ino != b->ino || a->dev_major != b->dev_major || a->dev_minor != b->dev_minor);
 }
 
 /* What is executed is the file that was named, when that is a script; else what the kernel says. */
@@ -475,12 +486,13 @@ void life_gone(void *arg, struct tracee *t, enum frz_gone how, int status, uint6
 	if (t->call.active && !t->prelude)
 		capture_call(c, t, 0, FRZ_C_NO_RETURN, now_ns);
 	capture_observer(c, t->proc->pid, t->tid, "stops", t->stops, t->stopped_ns,
-	                 "time between frec's wake-up and the restart");
+			 "time between frec's wake-up and the restart");
 	if (t->fds_inspected)
 		capture_observer(c, t->proc->pid, t->tid, "fds duplicated", t->fds_inspected, 0,
-		                 "pidfd_getfd to read a socket's addresses, closed at once");
+				 "pidfd_getfd to read a socket's addresses, closed at once");
 	if (t->files_copied)
-		capture_observer(c, t->proc->pid, t->tid, "files copied", t->files_copied, 0, "--keep");
+		capture_observer(c, t->proc->pid, t->tid, "files copied", t->files_copied, 0,
+				 "--keep");
 	put_thread_end(c, t->tid, how, status, now_ns);
 	if (t->fds) {
 		fdtable_unuse(t->fds);
@@ -509,7 +521,7 @@ void life_process_gone(void *arg, struct process *p, enum frz_gone how, int stat
 /* ---- the ledgers ---- */
 
 static void put_ledger(struct capture *c, enum frz_rec type, pid_t pid, pid_t tid, const char *what,
-                       uint64_t count, uint64_t total_ns, const char *detail)
+		       uint64_t count, uint64_t total_ns, const char *detail)
 {
 	struct frz_buf *b;
 	uint32_t what_s, detail_s;
@@ -531,13 +543,13 @@ static void put_ledger(struct capture *c, enum frz_rec type, pid_t pid, pid_t ti
 }
 
 void capture_observer(struct capture *c, pid_t pid, pid_t tid, const char *what, uint64_t count,
-                      uint64_t total_ns, const char *detail)
+		      uint64_t total_ns, const char *detail)
 {
 	put_ledger(c, FRZ_R_OBSERVER, pid, tid, what, count, total_ns, detail);
 }
 
 void capture_coverage(struct capture *c, pid_t pid, pid_t tid, const char *what, uint64_t count,
-                      const char *detail)
+		      const char *detail)
 {
 	put_ledger(c, FRZ_R_COVERAGE, pid, tid, what, count, 0, detail);
 }
@@ -550,16 +562,20 @@ void life_interrupted(void *arg, struct tracee *t, const char *why, const char *
 	long nr;
 	const struct frz_sysent *ent = NULL;
 
-	/* proc_pid_syscall(5): "running", or number, arguments, stack and place of the blocked call;
-	 * a stack within 32 bits is that of a 32-bit program */
-	if (sscanf(hit, "%ld %*x %*x %*x %*x %*x %*x %llx", &nr, &sp) == 2 && nr >= 0)
-		ent = nr & FRZ_X32_BIT ? frz_sysent(FRZ_ABI_X32, (uint32_t)nr & ~FRZ_X32_BIT)
-		                       : frz_sysent(sp >> 32 ? FRZ_ABI_OWN : FRZ_ABI_I386, (uint32_t)nr);
+	/* proc_pid_syscall(5): "running", or number, arguments, stack and place of the blocked
+	 * call; a stack within 32 bits is that of a 32-bit program */
+	if (sscanf(hit, "%ld %*x %*x %*x %*x %*x %*x %llx", &nr, &sp) == 2 && nr >= 0) {
+		if (nr & FRZ_X32_BIT)
+			ent = frz_sysent(FRZ_ABI_X32, (uint32_t)nr & ~FRZ_X32_BIT);
+		else
+			ent = frz_sysent(sp >> 32 ? FRZ_ABI_OWN : FRZ_ABI_I386, (uint32_t)nr);
+	}
 	snprintf(what, sizeof(what), "interrupt at %s", why);
 	if (ent)
 		snprintf(detail, sizeof(detail), "it was in %s", ent->name);
 	else
-		snprintf(detail, sizeof(detail), "%s", !strncmp(hit, "running", 7) ? "it was running" : "not in a known call");
+		snprintf(detail, sizeof(detail), "%s",
+			 !strncmp(hit, "running", 7) ? "it was running" : "not in a known call");
 	capture_observer(c, t->proc->pid, t->tid, what, 1, 0, detail);
 }
 
@@ -568,7 +584,8 @@ void life_eintr(void *arg, struct tracee *t, enum frz_abi abi, uint32_t nr)
 	struct capture *c = arg;
 	const struct frz_sysent *ent = frz_sysent(abi, nr);
 
-	capture_observer(c, t->proc->pid, t->tid, "EINTR caused", 1, 0, ent ? ent->name : "a call not in the table");
+	capture_observer(c, t->proc->pid, t->tid, "EINTR caused", 1, 0,
+			 ent ? ent->name : "a call not in the table");
 }
 
 void life_missed(void *arg, pid_t pid, pid_t tid, const char *what, const char *detail)

@@ -50,24 +50,27 @@ void lockdown_capabilities(unsigned long long keep)
 	syscall(SYS_capset, &head, data);
 }
 
+/* clang-format off */
 static const uint16_t allowed[] = {
 	SYS_wait4, SYS_waitid, SYS_process_vm_readv, SYS_kcmp, SYS_pidfd_open, SYS_pidfd_getfd,
 	SYS_read, SYS_write, SYS_readv, SYS_writev, SYS_pread64, SYS_pwrite64, SYS_close, SYS_lseek,
-	SYS_fstat, SYS_fstatfs, SYS_newfstatat, SYS_statx, SYS_readlinkat, SYS_getdents64, SYS_faccessat,
-	SYS_fdatasync, SYS_fsync, SYS_msync, SYS_ftruncate, SYS_fallocate, SYS_flock, SYS_unlinkat, SYS_fcntl,
+	SYS_fstat, SYS_fstatfs, SYS_newfstatat, SYS_statx, SYS_readlinkat, SYS_getdents64,
+	SYS_faccessat, SYS_fdatasync, SYS_fsync, SYS_msync, SYS_ftruncate, SYS_fallocate, SYS_flock,
+	SYS_unlinkat, SYS_fcntl,
 	SYS_munmap, SYS_mremap, SYS_brk, SYS_madvise, SYS_futex,
 	SYS_clock_gettime, SYS_clock_nanosleep, SYS_nanosleep, SYS_gettimeofday,
-	SYS_rt_sigaction, SYS_rt_sigprocmask, SYS_rt_sigreturn, SYS_rt_sigtimedwait, SYS_sigaltstack,
-	SYS_restart_syscall, SYS_exit, SYS_exit_group, SYS_getpid, SYS_gettid, SYS_getuid, SYS_geteuid,
-	SYS_sched_setaffinity, SYS_sched_getaffinity, SYS_sched_getscheduler, SYS_sched_yield, SYS_getcpu,
-	SYS_timer_settime, SYS_timer_delete,
+	SYS_rt_sigaction, SYS_rt_sigprocmask, SYS_rt_sigreturn, SYS_rt_sigtimedwait,
+	SYS_sigaltstack, SYS_restart_syscall, SYS_exit, SYS_exit_group, SYS_getpid, SYS_gettid,
+	SYS_getuid, SYS_geteuid,
+	SYS_sched_setaffinity, SYS_sched_getaffinity, SYS_sched_getscheduler, SYS_sched_yield,
+	SYS_getcpu, SYS_timer_settime, SYS_timer_delete,
 	SYS_getsockopt, SYS_getsockname, SYS_getpeername, SYS_sendto, SYS_sendmsg,
 	SYS_ppoll, SYS_epoll_ctl, SYS_epoll_pwait, SYS_timerfd_settime, SYS_timerfd_gettime,
 	SYS_getrandom, SYS_uname, SYS_sysinfo, SYS_prlimit64, SYS_getrusage,
 	SYS_set_robust_list, SYS_rseq, SYS_membarrier, SYS_capset, SYS_capget,
 #if defined(__x86_64__)
-	SYS_stat, SYS_lstat, SYS_readlink, SYS_access, SYS_unlink, SYS_poll, SYS_epoll_wait, SYS_time,
-	SYS_arch_prctl,
+	SYS_stat, SYS_lstat, SYS_readlink, SYS_access, SYS_unlink, SYS_poll, SYS_epoll_wait,
+	SYS_time, SYS_arch_prctl,
 #endif
 };
 
@@ -77,11 +80,15 @@ static const uint32_t ptrace_requests[] = {
 	PTRACE_GETEVENTMSG, PTRACE_GETSIGINFO, PTRACE_GET_SYSCALL_INFO, PTRACE_PEEKDATA,
 	PTRACE_PEEKUSER,
 };
+/* clang-format on */
 
 /* Is it a terminal, how wide, and whose foreground; clone a file for --keep. */
 static const uint32_t ioctl_requests[] = { TCGETS, TIOCGWINSZ, TIOCGPGRP, FICLONE };
 
-struct program { struct sock_filter insn[400]; unsigned n; };
+struct program {
+	struct sock_filter insn[400];
+	unsigned n;
+};
 
 static void add(struct program *p, uint16_t code, uint8_t jt, uint8_t jf, uint32_t k)
 {
@@ -93,17 +100,11 @@ static void load(struct program *p, size_t off)
 	add(p, BPF_LD | BPF_W | BPF_ABS, 0, 0, (uint32_t)off);
 }
 
-static void allow(struct program *p)
-{
-	add(p, BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ALLOW);
-}
+static void allow(struct program *p) { add(p, BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ALLOW); }
 
-static void refuse(struct program *p)
-{
-	add(p, BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ERRNO | EPERM);
-}
+static void refuse(struct program *p) { add(p, BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ERRNO | EPERM); }
 
-#define ARG_LO(i) offsetof(struct seccomp_data, args[i])        /* little-endian */
+#define ARG_LO(i) offsetof(struct seccomp_data, args[i]) /* little-endian */
 
 /* If nr: the masked argument must equal want. */
 static void need(struct program *p, uint32_t nr, unsigned arg, uint32_t mask, uint32_t want)
@@ -128,7 +129,8 @@ static void need(struct program *p, uint32_t nr, unsigned arg, uint32_t mask, ui
 #endif
 
 /* If nr: the argument must be one of n values. */
-static void need_any(struct program *p, uint32_t nr, unsigned arg, const uint32_t *values, unsigned n)
+static void need_any(struct program *p, uint32_t nr, unsigned arg, const uint32_t *values,
+		     unsigned n)
 {
 	add(p, BPF_JMP | BPF_JEQ | BPF_K, 0, (uint8_t)(n + 3), nr);
 	load(p, ARG_LO(arg));
@@ -166,7 +168,9 @@ static int install(struct program *p)
 	prog.filter = p->insn;
 	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return -1;
-	return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &prog) == 0 ? 0 : -1;
+	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &prog) != 0)
+		return -1;
+	return 0;
 }
 
 int lockdown_filter(int keep_dirfd)
@@ -177,7 +181,8 @@ int lockdown_filter(int keep_dirfd)
 	if (SANITIZED)
 		return 0;
 	begin(&p);
-	need_any(&p, SYS_ptrace, 0, ptrace_requests, sizeof(ptrace_requests) / sizeof(*ptrace_requests));
+	need_any(&p, SYS_ptrace, 0, ptrace_requests,
+		 sizeof(ptrace_requests) / sizeof(*ptrace_requests));
 	/* hot calls first: the list begins with what each stop takes */
 	allow_all(&p, allowed, sizeof(allowed) / sizeof(*allowed));
 	if (keep_dirfd >= 0) {
@@ -195,7 +200,8 @@ int lockdown_filter(int keep_dirfd)
 #endif
 	need(&p, SYS_mmap, 2, PROT_EXEC, 0);
 	need(&p, SYS_mprotect, 2, PROT_EXEC, 0);
-	need_any(&p, SYS_ioctl, 1, ioctl_requests, sizeof(ioctl_requests) / sizeof(*ioctl_requests));
+	need_any(&p, SYS_ioctl, 1, ioctl_requests,
+		 sizeof(ioctl_requests) / sizeof(*ioctl_requests));
 	need(&p, SYS_tgkill, 0, UINT32_MAX, (uint32_t)getpid());
 	need(&p, SYS_prctl, 0, UINT32_MAX, PR_SET_NAME);
 	return install(&p);
@@ -204,8 +210,11 @@ int lockdown_filter(int keep_dirfd)
 int lockdown_front(pid_t recorder)
 {
 	static const uint16_t calls[] = {
-		SYS_rt_sigtimedwait, SYS_rt_sigprocmask, SYS_rt_sigaction, SYS_rt_sigreturn, SYS_restart_syscall,
-		SYS_read, SYS_wait4, SYS_getpid, SYS_gettid, SYS_getsid, SYS_exit, SYS_exit_group,
+		/* clang-format off */
+		SYS_rt_sigtimedwait, SYS_rt_sigprocmask, SYS_rt_sigaction, SYS_rt_sigreturn,
+		SYS_restart_syscall, SYS_read, SYS_wait4, SYS_getpid, SYS_gettid, SYS_getsid,
+		SYS_exit, SYS_exit_group,
+		/* clang-format on */
 	};
 	static const uint32_t ioctls[] = { TIOCGPGRP, TIOCSPGRP };
 	static struct program p;

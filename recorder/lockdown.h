@@ -24,8 +24,8 @@ int lockdown_filter(int keep_dirfd);
  * (SIGCONT), say whose the terminal is, and end. */
 int lockdown_front(pid_t recorder);
 
-#define LOCKDOWN_TRACER_CAPS \
-	(1ull << 1 /* DAC_OVERRIDE: remove the tail */ | 1ull << 2 /* DAC_READ_SEARCH */ | \
+#define LOCKDOWN_TRACER_CAPS                                                                       \
+	(1ull << 1 /* DAC_OVERRIDE: remove the tail */ | 1ull << 2 /* DAC_READ_SEARCH */ |         \
 	 1ull << 19 /* SYS_PTRACE */ | 1ull << 23 /* SYS_NICE: affinity of others' threads */)
 
 #endif

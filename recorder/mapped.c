@@ -14,17 +14,20 @@
 #include "describe.h"
 #include "fdtable.h"
 
-#define FOLLOWED_MAX 256u       /* of one process */
-#define HELD_MAX     256        /* fds, of all */
-#define REMAP_DONTUNMAP_FLAG 4u /* linux/mman.h */
-#define PAGE_MASK    4095ull
+#define FOLLOWED_MAX	     256u /* of one process */
+#define HELD_MAX	     256  /* fds, of all */
+#define REMAP_DONTUNMAP_FLAG 4u	  /* linux/mman.h */
+#define PAGE_MASK	     4095ull
 
-struct state { uint64_t size; struct statx_timestamp mtime, ctime; };
+struct state {
+	uint64_t size;
+	struct statx_timestamp mtime, ctime;
+};
 
 /* The file behind one mapping or several: a fork shares it. */
 struct held {
 	unsigned refs;
-	int fd;                         /* O_PATH; -1: could not be had */
+	int fd; /* O_PATH; -1: could not be had */
 	char *path;
 };
 
@@ -65,8 +68,8 @@ static bool same_time(const struct statx_timestamp *a, const struct statx_timest
 	return a->tv_sec == b->tv_sec && a->tv_nsec == b->tv_nsec;
 }
 
-static struct mapping *follow(struct capture *c, struct tracee *t, uint64_t start, uint64_t len, int fd,
-                              const char *path, size_t path_len)
+static struct mapping *follow(struct capture *c, struct tracee *t, uint64_t start, uint64_t len,
+			      int fd, const char *path, size_t path_len)
 {
 	struct mapping *m = calloc(1, sizeof(*m));
 	struct held *h = calloc(1, sizeof(*h));
@@ -78,8 +81,10 @@ static struct mapping *follow(struct capture *c, struct tracee *t, uint64_t star
 		h->refs = 1;
 		h->fd = fd;
 		held_fds += fd >= 0;
-		*m = (struct mapping){ .next = t->proc->mapped, .start = start,
-			               .end = start + ((len + PAGE_MASK) & ~PAGE_MASK), .file = h };
+		*m = (struct mapping){ .next = t->proc->mapped,
+				       .start = start,
+				       .end = start + ((len + PAGE_MASK) & ~PAGE_MASK),
+				       .file = h };
 		m->looked = look(fd, &m->was);
 		t->proc->mapped = m;
 		return m;
@@ -88,7 +93,8 @@ static struct mapping *follow(struct capture *c, struct tracee *t, uint64_t star
 	free(h);
 	if (fd >= 0)
 		close(fd);
-	capture_coverage(c, t->proc->pid, t->tid, "shared mapping not followed", 1, n < FOLLOWED_MAX ? "no memory" : "more than 256");
+	capture_coverage(c, t->proc->pid, t->tid, "shared mapping not followed", 1,
+			 n < FOLLOWED_MAX ? "no memory" : "more than 256");
 	return NULL;
 }
 
@@ -102,7 +108,8 @@ static void note_writable(struct capture *c, struct tracee *t, struct mapping *m
 }
 
 /* The mapping is over: what became of the file meanwhile. */
-static void conclude(struct capture *c, const struct process *p, const struct mapping *m, const char *how)
+static void conclude(struct capture *c, const struct process *p, const struct mapping *m,
+		     const char *how)
 {
 	char detail[4700], from[FRZ_TIME_MAX], to[FRZ_TIME_MAX];
 	struct state is;
@@ -113,12 +120,14 @@ static void conclude(struct capture *c, const struct process *p, const struct ma
 
 	if (!known) {
 		what = "mapped file not looked at again";
-	} else if (is.size != m->was.size || !same_time(&is.mtime, &m->was.mtime) || !same_time(&is.ctime, &m->was.ctime)) {
+	} else if (is.size != m->was.size || !same_time(&is.mtime, &m->was.mtime) ||
+		   !same_time(&is.ctime, &m->was.ctime)) {
 		what = "mapped file changed";
 		frz_time_text(m->was.mtime.tv_sec, m->was.mtime.tv_nsec, from);
 		frz_time_text(is.mtime.tv_sec, is.mtime.tv_nsec, to);
-		n = snprintf(detail + at, sizeof(detail) - at, ": size %" PRIu64 " to %" PRIu64 ", mtime %s to %s",
-		             m->was.size, is.size, from, to);
+		n = snprintf(detail + at, sizeof(detail) - at,
+			     ": size %" PRIu64 " to %" PRIu64 ", mtime %s to %s", m->was.size,
+			     is.size, from, to);
 		at += n > 0 ? (size_t)n : 0;
 	}
 	if (at < sizeof(detail))
@@ -133,7 +142,8 @@ static void forget(struct mapping *m)
 }
 
 /* [start, end) is mapped no more, wholly or in parts. */
-static void cut_out(struct capture *c, struct process *p, uint64_t start, uint64_t end, const char *how)
+static void cut_out(struct capture *c, struct process *p, uint64_t start, uint64_t end,
+		    const char *how)
 {
 	for (struct mapping **at = &p->mapped; *at;) {
 		struct mapping *m = *at;
@@ -170,7 +180,8 @@ static int hold(pid_t tid, int fd, bool *may_write)
 	struct stat st;
 
 	snprintf(path, sizeof(path), "/proc/%d/fd/%d", (int)tid, fd);
-	*may_write = lstat(path, &st) == 0 && (st.st_mode & S_IWUSR);   /* how it was opened: proc_pid_fd(5) */
+	/* how it was opened: proc_pid_fd(5) */
+	*may_write = lstat(path, &st) == 0 && (st.st_mode & S_IWUSR);
 	return *may_write && held_fds < HELD_MAX ? open(path, O_PATH | O_CLOEXEC) : -1;
 }
 
@@ -185,7 +196,7 @@ static void mapped_new(struct capture *c, struct tracee *t, const struct fdent *
 	if (!(p->arg[3] & MAP_SHARED) || (p->arg[3] & MAP_ANONYMOUS) || !fd || !fd->file.path)
 		return;
 	if (!strcmp(fd->file.path, "anon_inode:[io_uring]"))
-		return;                 /* has its own entries in coverage */
+		return; /* has its own entries in coverage */
 	held = hold(t->tid, fd->fd, &may_write);
 	if (!may_write)
 		return;
@@ -207,17 +218,19 @@ void mapped_call(struct capture *c, struct tracee *t, const struct fdent *fd, in
 		cut_out(c, t->proc, addr, addr + len, "munmap");
 		break;
 	case FRZ_FX_MPROTECT:
-		for (struct mapping *m = (p->arg[2] & PROT_WRITE) ? t->proc->mapped : NULL; m; m = m->next)
+		for (struct mapping *m = (p->arg[2] & PROT_WRITE) ? t->proc->mapped : NULL; m;
+		     m = m->next)
 			if (!m->writable && m->start < addr + len && addr < m->end)
 				note_writable(c, t, m, ", by mprotect");
 		break;
 	case FRZ_FX_MREMAP:
 		for (struct mapping *m = t->proc->mapped; m; m = m->next)
 			if (m->start <= addr && addr < m->end) {
-				uint64_t to = (uint64_t)ret + (((uint64_t)p->arg[2] + PAGE_MASK) & ~PAGE_MASK);
+				uint64_t to = (uint64_t)ret +
+					      (((uint64_t)p->arg[2] + PAGE_MASK) & ~PAGE_MASK);
 
 				if ((uint64_t)p->arg[3] & REMAP_DONTUNMAP_FLAG)
-					break;  /* private mappings only */
+					break; /* private mappings only */
 				m->start = (uint64_t)ret;
 				m->end = to;
 				break;
@@ -235,15 +248,15 @@ void mapped_at_attach(struct capture *c, struct tracee *t, const struct proc_map
 	struct stat st;
 	int fd = -1;
 
-	if (!(pm->flags & MAP_SHARED) || pm->path[0] != '/' || !strncmp(pm->path, "/dev/zero (", 11) ||
-	    !strncmp(pm->path, "/SYSV", 5))
-		return;                 /* shared memory without a file */
+	if (!(pm->flags & MAP_SHARED) || pm->path[0] != '/' ||
+	    !strncmp(pm->path, "/dev/zero (", 11) || !strncmp(pm->path, "/SYSV", 5))
+		return; /* shared memory without a file */
 	snprintf(path, sizeof(path), "/proc/%d/root%s", (int)t->tid, pm->path);
 	if (held_fds < HELD_MAX)
 		fd = open(path, O_PATH | O_CLOEXEC | O_NOFOLLOW);
-	if (fd >= 0 && (fstat(fd, &st) < 0 || st.st_ino != pm->ino || major(st.st_dev) != pm->dev_major ||
-	                minor(st.st_dev) != pm->dev_minor)) {
-		close(fd);              /* another file by that name now */
+	if (fd >= 0 && (fstat(fd, &st) < 0 || st.st_ino != pm->ino ||
+			major(st.st_dev) != pm->dev_major || minor(st.st_dev) != pm->dev_minor)) {
+		close(fd); /* another file by that name now */
 		fd = -1;
 	}
 	m = follow(c, t, pm->start, pm->len, fd, pm->path, strlen(pm->path));
@@ -286,7 +299,8 @@ void mapped_end(struct capture *c, struct process *p, const char *how)
 
 		p->mapped = m->next;
 		/* of those that came with a fork, only what happened is told */
-		if (m->writable && (!m->inherited || (m->looked && look(m->file->fd, &is) && !same_time(&is.mtime, &m->was.mtime))))
+		if (m->writable && (!m->inherited || (m->looked && look(m->file->fd, &is) &&
+						      !same_time(&is.mtime, &m->was.mtime))))
 			conclude(c, p, m, how);
 		forget(m);
 	}

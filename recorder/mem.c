@@ -9,14 +9,11 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#define PAGE 4096u              /* the smallest page size of any supported ABI */
+#define PAGE 4096u /* the smallest page size of any supported ABI */
 
 static bool careful;
 
-void mem_careful(void)
-{
-	careful = true;
-}
+void mem_careful(void) { careful = true; }
 
 static size_t peek(pid_t tid, uint64_t addr, uint8_t *buf, size_t n)
 {
@@ -54,9 +51,12 @@ static size_t present(int pagemap, uint64_t addr, size_t n)
 	const uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE), there = 3ull << 62;
 	uint64_t at = addr / page, entry;
 
-	while (at * page < addr + n && pread(pagemap, &entry, sizeof(entry), (off_t)(at * sizeof(entry))) == sizeof(entry) &&
-	       (entry & there))
-		at++;
+	for (; at * page < addr + n; at++) {
+		off_t off = (off_t)(at * sizeof(entry));
+
+		if (pread(pagemap, &entry, sizeof(entry), off) != sizeof(entry) || !(entry & there))
+			break;
+	}
 	return at * page <= addr ? 0 : at * page - addr < n ? (size_t)(at * page - addr) : n;
 }
 

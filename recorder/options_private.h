@@ -19,9 +19,9 @@ struct parse {
 	struct frec_options *o;
 	struct recordset set;
 	size_t nredact;
-	uint64_t seen;	   /* bit per row of the table */
-	char given[32];	   /* the option as it was written: "-p", "--pid" */
-	bool failed;	   /* no memory or no output, rather than misuse */
+	uint64_t seen;	/* bit per row of the table */
+	char given[32]; /* the option as it was written: "-p", "--pid" */
+	bool failed;	/* no memory or no output, rather than misuse */
 };
 
 enum row_flags {

@@ -33,7 +33,7 @@ void pins_release(struct pins *s)
 }
 
 static void tell(const struct pins *s, pid_t tid, bool set, const cpu_set_t *from,
-                 const cpu_set_t *to)
+		 const cpu_set_t *to)
 {
 	char a[AFFINITY_HEX_MAX], b[AFFINITY_HEX_MAX];
 

@@ -18,9 +18,9 @@
 struct pin {
 	struct placement_thread *thread;
 	pid_t tid;
-	uint32_t stops;                 /* for the policy: of the thread, when last looked at */
-	uint64_t cpu_ns;                /* likewise, its time on a CPU */
-	unsigned cold;                  /* likewise */
+	uint32_t stops;	 /* for the policy: of the thread, when last looked at */
+	uint64_t cpu_ns; /* likewise, its time on a CPU */
+	unsigned cold;	 /* likewise */
 	cpu_set_t old, restore;
 	struct guardian_pin *guarded;
 };
@@ -28,9 +28,9 @@ struct pin {
 struct pins {
 	struct pin *v[GUARDIAN_PINS];
 	unsigned n;
-	int cpu;                        /* -1: no pins */
-	int avoid;                      /* not to be chosen if there is another; -1: none */
-	cpu_set_t own, one;             /* of the tracer: its mask at the start, and when pinned */
+	int cpu;	    /* -1: no pins */
+	int avoid;	    /* not to be chosen if there is another; -1: none */
+	cpu_set_t own, one; /* of the tracer: its mask at the start, and when pinned */
 	struct guardian *guardian;
 	placement_observer *fn;
 	void *arg;

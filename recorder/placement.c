@@ -24,32 +24,32 @@
 #include "pins.h"
 #include "stopwait.h"
 
-#define WINDOW          16u             /* stops */
-#define HOT_NS          8000000u        /* 2,000 stops/s */
-#define COLD_PER_S      500u
-#define COLD_TICKS      3u
-#define TICK_NS         10000000u
-#define IDLE_TICK_NS    25000000        /* of the timer */
+#define WINDOW	     16u      /* stops */
+#define HOT_NS	     8000000u /* 2,000 stops/s */
+#define COLD_PER_S   500u
+#define COLD_TICKS   3u
+#define TICK_NS	     10000000u
+#define IDLE_TICK_NS 25000000 /* of the timer */
 /* CPU time per stop: of the only pinned thread, when others stop as well; of each of several;
  * and what a stop costs a thread on another CPU, which has to wake the tracer */
-#define ALONE_NS        100000u
-#define TOGETHER_NS     12000u
-#define AWAY_NS         15000u
+#define ALONE_NS    100000u
+#define TOGETHER_NS 12000u
+#define AWAY_NS	    15000u
 /* not pinned again: after it turned out to compute, after it asked; doubles each time */
-#define RETRY_NS        200000000u
+#define RETRY_NS	200000000u
 #define RETRY_DOUBLINGS 4u
-#define ASK_NS          100000000u
-#define ASK_DOUBLINGS   7u
-#define EMBARGO_NS      20000000u       /* nobody is pinned while somebody looks */
-#define SPIN_HOT_NS     5000000u
-#define CROWDED_TICKS   3u
-#define MOVE_NS         250000000u      /* between two moves, at least; doubles each time */
-#define MOVE_DOUBLINGS  8u
+#define ASK_NS		100000000u
+#define ASK_DOUBLINGS	7u
+#define EMBARGO_NS	20000000u /* nobody is pinned while somebody looks */
+#define SPIN_HOT_NS	5000000u
+#define CROWDED_TICKS	3u
+#define MOVE_NS		250000000u /* between two moves, at least; doubles each time */
+#define MOVE_DOUBLINGS	8u
 
 /* placement_thread.state */
-#define KNOWN     1u                    /* counted as a tracee */
-#define MEASURING 2u                    /* cpu_ns is that of the window's start */
-#define NEVER     4u                    /* cannot be pinned */
+#define KNOWN	  1u /* counted as a tracee */
+#define MEASURING 2u /* cpu_ns is that of the window's start */
+#define NEVER	  4u /* cannot be pinned */
 #define SKIP_STOP 8u
 
 struct placement {
@@ -58,21 +58,21 @@ struct placement {
 	struct stopwait wait;
 	struct pins pins;
 	timer_t timer;
-	cpu_set_t own;                  /* the tracer's mask at the start */
+	cpu_set_t own; /* the tracer's mask at the start */
 	uint64_t tick_ns, embargo_ns, spin_until_ns;
-	const struct placement_thread *free_one;        /* hot, and left alone; only compared */
+	const struct placement_thread *free_one; /* hot, and left alone; only compared */
 	uint64_t free_until_ns;
-	uint64_t stops, tick_stops;     /* of all; at the last tick */
-	bool others;                    /* stopped since the tick before, beside the pinned ones */
-	uint64_t run_ns, delay_ns;      /* of the tracer, at the last tick */
+	uint64_t stops, tick_stops; /* of all; at the last tick */
+	bool others;		    /* stopped since the tick before, beside the pinned ones */
+	uint64_t run_ns, delay_ns;  /* of the tracer, at the last tick */
 	unsigned crowded, moves;
-	uint64_t no_move_ns;            /* before that */
+	uint64_t no_move_ns; /* before that */
 };
 
 /* ---- making and ending ---- */
 
 struct placement *placement_new_in(enum placement_mode mode, void *area, size_t area_len,
-                                   placement_observer *fn, void *arg)
+				   placement_observer *fn, void *arg)
 {
 	struct placement *p = calloc(1, sizeof(*p));
 	int saved;
@@ -128,10 +128,7 @@ void placement_free(struct placement *p)
 	free(p);
 }
 
-void placement_child(const struct placement *p)
-{
-	stopwait_child(&p->wait);
-}
+void placement_child(const struct placement *p) { stopwait_child(&p->wait); }
 
 /* ---- pinning ---- */
 
@@ -181,7 +178,7 @@ static void unpin(struct placement *p, struct pin *pin)
 	struct placement_thread *t = pin->thread;
 
 	if (!pins_remove(&p->pins, pin))
-		t->state |= NEVER;      /* somebody else decided meanwhile */
+		t->state |= NEVER; /* somebody else decided meanwhile */
 	unpinned(p, t);
 }
 
@@ -196,7 +193,7 @@ static void unpin_all(struct placement *p)
 /* CPU time per stop that a pinned thread may take. One beside another that is hot and free is
  * not alone either: the tracer would be away from that one, on a busy CPU. */
 static uint64_t cpu_limit(const struct placement *p, const struct placement_thread *t,
-                          unsigned pinned, uint64_t now)
+			  unsigned pinned, uint64_t now)
 {
 	if (pinned > 1 || (now < p->free_until_ns && p->free_one != t))
 		return TOGETHER_NS;
@@ -249,7 +246,7 @@ static void look_for_crowd(struct placement *p, uint64_t now, uint64_t elapsed, 
 	if (++p->crowded < CROWDED_TICKS || now < p->no_move_ns || CPU_COUNT(&p->own) < 2)
 		return;
 	if (now > p->no_move_ns + ((uint64_t)MOVE_NS << p->moves))
-		p->moves = 0;           /* the last move did some good */
+		p->moves = 0; /* the last move did some good */
 	p->no_move_ns = now + ((uint64_t)MOVE_NS << p->moves);
 	if (p->moves < MOVE_DOUBLINGS)
 		p->moves++;
@@ -347,7 +344,7 @@ void placement_stop(struct placement *p, pid_t tid, struct placement_thread *t, 
 		if (t->state & SKIP_STOP)
 			t->state &= (uint8_t)~SKIP_STOP;
 		else if (!(t->state & NEVER) && now_ns >= p->embargo_ns &&
-		         now_ns >= t->not_before_ns)
+			 now_ns >= t->not_before_ns)
 			pin(p, tid, t, now_ns);
 	} else if (p->mode == PLACE_AUTO && t->stops >= WINDOW) {
 		window_over(p, tid, t, now_ns);
@@ -359,7 +356,7 @@ void placement_pause(struct placement *p, pid_t tid, struct placement_thread *t)
 	(void)tid;
 	if (t->pinned)
 		unpin(p, t->pinned);
-	t->stops = 0;                   /* never again at this very stop */
+	t->stops = 0; /* never again at this very stop */
 	t->state |= SKIP_STOP;
 }
 
@@ -379,7 +376,7 @@ void placement_before_look(struct placement *p, pid_t tid, struct placement_thre
 }
 
 void placement_born(struct placement *p, pid_t tid, struct placement_thread *t,
-                    struct placement_thread *parent)
+		    struct placement_thread *parent)
 {
 	know(p, t);
 	if (parent->pinned)
@@ -419,7 +416,4 @@ pid_t placement_wait(struct placement *p, int *status)
 	return stopwait_next(&p->wait, status, should_spin(p));
 }
 
-pid_t placement_poll(struct placement *p, int *status)
-{
-	return stopwait_poll(&p->wait, status);
-}
+pid_t placement_poll(struct placement *p, int *status) { return stopwait_poll(&p->wait, status); }

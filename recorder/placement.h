@@ -24,14 +24,14 @@ struct placement;
  * Runs in the tracer thread, for a tracee that need not be stopped: out of placement_stop,
  * placement_before_look (any pinned thread), placement_pause, placement_leave, placement_wait. */
 typedef void placement_observer(void *arg, pid_t tid, bool set, const char *old_mask,
-                                const char *new_mask);
+				const char *new_mask);
 
 /* Call before tracing and from the tracer thread, and before threads are made that do not block all
  * signals (it blocks SIGCHLD). Forks the guardian unless mode is NONE or SPIN. NULL with
  * errno when that fails. area: shared memory of area_len zeroed bytes, in which
  * guardian_restore (guardian.h) finds what is pinned, or NULL. */
 struct placement *placement_new_in(enum placement_mode mode, void *area, size_t area_len,
-                                   placement_observer *fn, void *arg);
+				   placement_observer *fn, void *arg);
 struct placement *placement_new(enum placement_mode mode, placement_observer *fn, void *arg);
 /* In a forked child before its execve: SIGCHLD as frec was given it. */
 void placement_child(const struct placement *p);
@@ -47,8 +47,8 @@ pid_t placement_poll(struct placement *p, int *status);
  * address until placement_leave. */
 struct placement_thread {
 	uint64_t window_start_ns;
-	uint64_t cpu_ns;                /* time on a CPU when the window began */
-	uint64_t not_before_ns;         /* no pin until then */
+	uint64_t cpu_ns;	/* time on a CPU when the window began */
+	uint64_t not_before_ns; /* no pin until then */
 	uint32_t stops;
 	uint8_t state;
 	uint8_t asks, retries;
@@ -68,7 +68,7 @@ void placement_pause(struct placement *p, pid_t tid, struct placement_thread *t)
 /* At the first stop of a new tracee, with its parent: should it have the parent's pin
  * after all, it gets the parent's own mask. */
 void placement_born(struct placement *p, pid_t tid, struct placement_thread *t,
-                    struct placement_thread *parent);
+		    struct placement_thread *parent);
 /* Detached or gone; may be called twice. gone: it no longer exists, nothing is to be put back. */
 void placement_leave(struct placement *p, pid_t tid, struct placement_thread *t, bool gone);
 /* Puts everything back, ends the guardian. */

@@ -16,8 +16,8 @@
 #include <stddef.h>
 
 struct recordset {
-	bool *record; /* frz_sysents_n entries; the result */
-	char *text;   /* the canonical spelling, malloc'ed; the result */
+	bool *record;	/* frz_sysents_n entries; the result */
+	char *text;	/* the canonical spelling, malloc'ed; the result */
 	bool anonymous; /* "other" is in it: so are mappings of no file, where mmap is */
 	/* while items come in */
 	unsigned plus, minus; /* classes */

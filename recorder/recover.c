@@ -7,8 +7,9 @@
  *   its hashes, the recorder's tail is there, and nothing whole follows: a half is reused only
  *   after its segment was on disk, so what is cut is in the tail. Any other damage is not
  *   for us to cut away.
- * - Nothing of a tail that cannot be read, for whatever reason, is given up here: the error says so.
- *   What was read and does not hold its checksums, or makes no sense, is given up, and the case says so.
+ * - Nothing of a tail that cannot be read, for whatever reason, is given up here: the error says
+ *   so. What was read and does not hold its checksums, or makes no sense, is given up, and the case
+ *   says so.
  */
 #include "recover_private.h"
 
@@ -139,16 +140,16 @@ static int scan(struct recovery *r)
 	if (!ret && (r->scan == FRZ_E_IO || r->scan == FRZ_E_NOMEM))
 		ret = recover_fail(r, "%s: %s", r->path, r->fault.what);
 	if (!ret && r->head.sealed && r->scan != FRZ_END)
-		ret = recover_fail(
-			r,
-			"%s: is sealed, and what stands behind the seal is damaged: block %" PRIu64
-			" at offset %" PRIu64 ": %s; nothing was changed",
-			r->path, r->fault.block, r->fault.offset, r->fault.what);
+		ret = recover_fail(r,
+				   "%s: is sealed, and what stands behind the seal is damaged: "
+				   "block %" PRIu64 " at offset %" PRIu64
+				   ": %s; nothing was changed",
+				   r->path, r->fault.block, r->fault.offset, r->fault.what);
 	if (!ret && r->head.blocks == 0)
-		ret = recover_fail(
-			r,
-			"%s: there is no whole GENESIS at its start, so there is no case to finish: %s",
-			r->path, r->fault.what);
+		ret = recover_fail(r,
+				   "%s: there is no whole GENESIS at its start, "
+				   "so there is no case to finish: %s",
+				   r->path, r->fault.what);
 	return ret;
 }
 

@@ -1,5 +1,5 @@
 /*
- * recover_plan.c - what finishes a killed recorder's case: RECOVERY, the segments of the tail, SEAL.
+ * recover_plan.c - what finishes a killed recorder's case: RECOVERY, the tail's segments, SEAL.
  */
 #include "recover_private.h"
 

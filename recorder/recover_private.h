@@ -30,7 +30,7 @@ struct recovery {
 	uint64_t torn_bytes;
 	uint8_t torn_sha256[FRZ_HASH_LEN];
 	struct append append;
-	struct frz_buf out; /* what will be appended: */
+	struct frz_buf out;		     /* what will be appended: */
 	size_t end[RECOVER_BLOCKS], nblocks; /* blocks that end there */
 	struct tail tail;
 	bool no_tail;

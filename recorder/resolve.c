@@ -15,10 +15,10 @@
 #include "walk.h"
 
 #ifndef PIDFD_THREAD
-#define PIDFD_THREAD O_EXCL     /* linux/pidfd.h */
+#define PIDFD_THREAD O_EXCL /* linux/pidfd.h */
 #endif
-#define PROC_PATH_MAX 64
-#define LINK_MAX_BYTES 8192     /* "/proc" may name longer paths than PATH_MAX for deleted files */
+#define PROC_PATH_MAX  64
+#define LINK_MAX_BYTES 8192 /* "/proc" may name longer paths than PATH_MAX for deleted files */
 
 static const char deleted_mark[] = " (deleted)";
 static const char too_long[] = "(a path longer than 4095 bytes)";
@@ -62,7 +62,8 @@ static char *proc_path(char buf[PROC_PATH_MAX], pid_t tid, const char *what, int
 }
 
 /* A file server may say anything; a time with more nanoseconds than a second is none. */
-static struct frz_time take_time(struct frz_file *f, uint32_t part, const struct statx_timestamp *at)
+static struct frz_time take_time(struct frz_file *f, uint32_t part,
+				 const struct statx_timestamp *at)
 {
 	if (at->tv_nsec >= 1000000000u)
 		return (struct frz_time){ 0 };
@@ -118,9 +119,9 @@ static void take_statx(struct frz_file *f, const struct statx *st)
 #ifndef STATX_MNT_ID
 #define STATX_MNT_ID 0
 #endif
-/* What a file server has said lately is good enough: a target must not wait for a server that hangs,
- * and the server may be a target itself. */
-#define LOOK_FLAGS (AT_NO_AUTOMOUNT | AT_STATX_DONT_SYNC)
+/* What a file server has said lately is good enough: a target must not wait for a server that
+ * hangs, and the server may be a target itself. */
+#define LOOK_FLAGS   (AT_NO_AUTOMOUNT | AT_STATX_DONT_SYNC)
 #define STATX_WANTED (STATX_BASIC_STATS | STATX_BTIME | STATX_MNT_ID)
 
 static bool set_path(struct fileinfo *fi, const char *p, size_t n)
@@ -215,14 +216,15 @@ static bool resolve_link(const char *path, struct fileinfo *out)
 
 	memset(out, 0, sizeof(*out));
 	n = readlink(path, link, sizeof(link));
-	if (n < 0 && errno == ENAMETOOLONG)     /* deeper than /proc can say; it is open all the same */
+	if (n < 0 && errno == ENAMETOOLONG) /* deeper than /proc can say; it is open all the same */
 		n = (ssize_t)strlen(strcpy(link, too_long));
 	if (n < 0)
 		return false;
 	if (statx(AT_FDCWD, path, LOOK_FLAGS, STATX_WANTED, &st) == 0)
 		take_statx(&out->f, &st);
 	if ((size_t)n > sizeof(deleted_mark) - 1 && link[0] == '/' && out->f.nlink == 0 &&
-	    !memcmp(link + n - (sizeof(deleted_mark) - 1), deleted_mark, sizeof(deleted_mark) - 1)) {
+	    !memcmp(link + n - (sizeof(deleted_mark) - 1), deleted_mark,
+		    sizeof(deleted_mark) - 1)) {
 		n -= (ssize_t)sizeof(deleted_mark) - 1;
 		out->f.mask |= FRZ_F_GONE;
 	}
@@ -295,7 +297,7 @@ static ssize_t resolve_dir(pid_t tid, int dirfd, char *buf, size_t cap)
 	return readlink(path, buf, cap);
 }
 
-static bool roots_differ;       /* most systems have but one: nobody need be asked for it */
+static bool roots_differ; /* most systems have but one: nobody need be asked for it */
 
 static ssize_t root_of(pid_t tid, char *buf, size_t cap)
 {
@@ -321,7 +323,8 @@ ssize_t resolve_base(pid_t tid, int dirfd, const uint8_t *path, size_t n, char *
 	return resolve_dir(tid, dirfd, buf, cap);
 }
 
-bool resolve_path(pid_t tid, int dirfd, const uint8_t *path, size_t n, bool follow, struct fileinfo *out)
+bool resolve_path(pid_t tid, int dirfd, const uint8_t *path, size_t n, bool follow,
+		  struct fileinfo *out)
 {
 	char dir[LINK_MAX_BYTES + PATH_MAX];
 	ssize_t dirlen;
@@ -408,13 +411,15 @@ bool fileinfo_same(const struct fileinfo *a, const struct fileinfo *b)
 	const uint32_t id = FRZ_F_DEV | FRZ_F_INO;
 
 	if ((a->f.mask & id) == id && (b->f.mask & id) == id) {
-		if (a->f.ino != b->f.ino || a->f.dev_major != b->f.dev_major || a->f.dev_minor != b->f.dev_minor)
+		if (a->f.ino != b->f.ino || a->f.dev_major != b->f.dev_major ||
+		    a->f.dev_minor != b->f.dev_minor)
 			return false;
 		/* anonymous inodes share one inode: only the text tells eventfd from epoll */
 		if (!a->path || !b->path || a->path[0] == '/' || b->path[0] == '/')
 			return true;
 	}
-	return a->path && b->path && a->path_len == b->path_len && !memcmp(a->path, b->path, a->path_len);
+	return a->path && b->path && a->path_len == b->path_len &&
+	       !memcmp(a->path, b->path, a->path_len);
 }
 
 uint32_t fileinfo_check(const struct fileinfo *fi)

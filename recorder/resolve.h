@@ -28,9 +28,9 @@ struct sockinfo {
  * emit.c declares them. */
 struct fileinfo {
 	struct frz_file f;
-	char *path;                     /* owned; NULL when only numbers are known */
+	char *path; /* owned; NULL when only numbers are known */
 	uint32_t path_len;
-	struct sockinfo *sock;          /* owned; NULL: not a socket, or could not be looked at */
+	struct sockinfo *sock; /* owned; NULL: not a socket, or could not be looked at */
 };
 
 void fileinfo_release(struct fileinfo *fi);
@@ -50,12 +50,13 @@ void resolve_fdinfo(pid_t tid, int fd, int64_t *flags, int64_t *position);
 /* The file at path (n bytes, as the tracee passed it) relative to dirfd (AT_FDCWD: cwd);
  * follow: a symlink at the end. Found as the tracee would find it (walk.h); out->path is the
  * absolute form without symlinks resolved. */
-bool resolve_path(pid_t tid, int dirfd, const uint8_t *path, size_t n, bool follow, struct fileinfo *out);
+bool resolve_path(pid_t tid, int dirfd, const uint8_t *path, size_t n, bool follow,
+		  struct fileinfo *out);
 /* The same with the kernel's path, symlinks resolved: what an execve of path executes. */
 bool resolve_program(pid_t tid, int dirfd, const uint8_t *path, size_t n, struct fileinfo *out);
 /* The same file opened to be read (only a regular one); -1 with errno. */
 int resolve_open(pid_t tid, int dirfd, const uint8_t *path, size_t n, bool follow);
-int resolve_open_fd(pid_t tid, int fd);         /* of an open fd; the program run: fd -1 */
+int resolve_open_fd(pid_t tid, int fd); /* of an open fd; the program run: fd -1 */
 /* Whether a root other than "/" is about: to be called for a process that is met, and for one that
  * may have changed its root. */
 void resolve_note_root(pid_t tid);

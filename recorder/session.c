@@ -44,10 +44,7 @@ struct session {
 	char err[512];
 };
 
-static void complain(const char *line)
-{
-	fprintf(stderr, "frec: %s\n", line);
-}
+static void complain(const char *line) { fprintf(stderr, "frec: %s\n", line); }
 
 /* PATH as execvp(3) looks it up, but once and before anything is started. */
 static bool find_command(const char *name, char *out, size_t cap, char *err, size_t err_cap)
@@ -82,7 +79,7 @@ static bool find_command(const char *name, char *out, size_t cap, char *err, siz
 		path += *path == ':';
 	}
 	snprintf(err, err_cap, "%s: %s; nothing was started", name,
-	         seen == ENOENT ? "command not found" : strerror(seen));
+		 seen == ENOENT ? "command not found" : strerror(seen));
 	return false;
 }
 
@@ -95,18 +92,26 @@ static void on_mask(void *arg, pid_t tid, bool set, const char *old_mask, const 
 	snprintf(detail, sizeof(detail), "%s -> %s", old_mask, new_mask);
 	if (s->capture)
 		capture_observer(s->capture, t ? t->proc->pid : 0, tid,
-		                 set ? "affinity set" : "affinity restored", 1, 0, detail);
+				 set ? "affinity set" : "affinity restored", 1, 0, detail);
 }
 
 static bool open_case(struct session *s, char **argv)
 {
 	const struct frec_options *o = s->o;
 	struct writer_genesis g = {
-		.case_id_hex = o->case_id, .exhibit = o->exhibit, .examiner = o->examiner, .note = o->note,
-		.argv = argv, .records = o->record_text, .snap = o->snap,
+		.case_id_hex = o->case_id,
+		.exhibit = o->exhibit,
+		.examiner = o->examiner,
+		.note = o->note,
+		.argv = argv,
+		.records = o->record_text,
+		.snap = o->snap,
 	};
 	struct writer_options w = {
-		.sync = o->sync, .sync_seconds = o->sync_seconds, .tick_seconds = 5, .zstd_level = 3,
+		.sync = o->sync,
+		.sync_seconds = o->sync_seconds,
+		.tick_seconds = 5,
+		.zstd_level = 3,
 		.max_bytes = o->max_size,
 	};
 
@@ -249,22 +254,26 @@ static int run(struct session *s, char **argv)
 	area = writer_affinity_area(s->writer, &area_len);
 	s->placement = placement_new_in(o->placement, area, area_len, on_mask, s);
 	if (!s->placement) {
-		snprintf(s->err, sizeof(s->err), "--placement: the guardian cannot be started: %s; --placement none does without it",
-		         strerror(errno));
+		snprintf(s->err, sizeof(s->err),
+			 "--placement: the guardian cannot be started: %s; "
+			 "--placement none does without it",
+			 strerror(errno));
 		return -1;
 	}
 	if (control_start(s->control, s->writer, &s->tracees.nthreads) < 0) {
 		snprintf(s->err, sizeof(s->err), "cannot start a thread: %s", strerror(errno));
 		return -1;
 	}
-	cfg = (struct engine_config){ &capture_ops, s->capture, &s->tracees, s->placement, s->control, !o->no_follow };
+	cfg = (struct engine_config){ &capture_ops, s->capture, &s->tracees,
+				      s->placement, s->control, !o->no_follow };
 	s->engine = engine_new(&cfg);
 	if (!s->engine) {
 		snprintf(s->err, sizeof(s->err), "out of memory");
 		return -1;
 	}
 	if (o->command) {
-		/* children that are let go could not live behind it: without a tracer it fails their calls */
+		/* children that are let go could not live behind it: without a tracer it fails
+		 * their calls */
 		if (!o->no_seccomp && !o->no_follow) {
 			s->filter = filter_new(o->record, o->anonymous);
 			if (!s->filter) {
@@ -273,20 +282,24 @@ static int run(struct session *s, char **argv)
 			}
 		}
 		if (control_stop_reason(s->control)) {
-			snprintf(s->err, sizeof(s->err), "%s: not started: frec was told to stop", o->command[0]);
+			snprintf(s->err, sizeof(s->err), "%s: not started: frec was told to stop",
+				 o->command[0]);
 			return -1;
 		}
-		if (engine_launch(s->engine, file, o->command, filter_program(s->filter), s->err, sizeof(s->err)) < 0)
+		if (engine_launch(s->engine, file, o->command, filter_program(s->filter), s->err,
+				  sizeof(s->err)) < 0)
 			return -1;
 		if (!o->quiet)
-			control_say(s->control, "frec: recording the command, its threads and children");
+			control_say(s->control,
+				    "frec: recording the command, its threads and children");
 	} else if (!attach_all(s)) {
 		engine_detach_all(s->engine);
 		return -1;
 	}
 	lockdown_capabilities(LOCKDOWN_TRACER_CAPS);
 	if (lockdown_filter(s->keep ? keep_dirfd(s->keep) : -1) < 0) {
-		snprintf(s->err, sizeof(s->err), "frec cannot lock itself down: %s", strerror(errno));
+		snprintf(s->err, sizeof(s->err), "frec cannot lock itself down: %s",
+			 strerror(errno));
 		engine_detach_all(s->engine);
 		return -1;
 	}
@@ -311,8 +324,10 @@ static int run(struct session *s, char **argv)
 	}
 	if (engine_must_keep(s->engine)) {
 		if (!o->quiet)
-			fprintf(stderr, "frec: the case is closed; frec stays until the command ends, "
-			        "for its seccomp filter needs a tracer (--no-seccomp does without)\n");
+			fprintf(stderr,
+				"frec: the case is closed; frec stays until the command ends, "
+				"for its seccomp filter needs a tracer "
+				"(--no-seccomp does without)\n");
 		engine_keep(s->engine);
 	}
 	status = engine_launch_status(s->engine);
@@ -350,7 +365,7 @@ int session_run(const struct frec_options *o, char **argv)
 			release(&s);
 		return code;
 	}
-	control_end(s.control);         /* it looks at the writer */
+	control_end(s.control); /* it looks at the writer */
 	s.control = NULL;
 	if (s.writer && !writer_failed(s.writer))
 		discard(&s);

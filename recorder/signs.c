@@ -1,5 +1,5 @@
 /*
- * signs.c - signs of a program that looks for whoever traces it. It sees somebody: frec does not hide.
+ * signs.c - signs of a program that looks for its tracer. It sees one: frec does not hide.
  */
 #include "capture_private.h"
 

@@ -42,17 +42,17 @@
 
 #include "clock.h"
 
-#define MANY            64u
-#define FEW             48u
-#define FAIR_ONE        32u
-#define FAIR_MIXED      4u
-#define SWEEP_MIN_NS    1000000u
-#define SWEEP_MAX_NS    20000000u
-#define SWEEP_SHARE     25u
-#define IDLE_SWEEP_NS   900000000u
-#define ASK_FEW         4u      /* recent threads asked by name before a sleep, at least */
-#define FORGET_MISSES   64u
-#define SPIN_NS         60000u  /* about what a sleep and a wake-up on another CPU cost */
+#define MANY	      64u
+#define FEW	      48u
+#define FAIR_ONE      32u
+#define FAIR_MIXED    4u
+#define SWEEP_MIN_NS  1000000u
+#define SWEEP_MAX_NS  20000000u
+#define SWEEP_SHARE   25u
+#define IDLE_SWEEP_NS 900000000u
+#define ASK_FEW	      4u /* recent threads asked by name before a sleep, at least */
+#define FORGET_MISSES 64u
+#define SPIN_NS	      60000u /* about what a sleep and a wake-up on another CPU cost */
 
 volatile sig_atomic_t stopwait_fired;
 
@@ -94,7 +94,8 @@ bool stopwait_init(struct stopwait *w)
 	memset(w, 0, sizeof(*w));
 	stopwait_fired = 0;
 	sigemptyset(&sa.sa_mask);
-	if (sigaction(STOPWAIT_SIGNAL, &sa, &w->old_own) != 0 || !take_disposition(false, &w->old_chld))
+	if (sigaction(STOPWAIT_SIGNAL, &sa, &w->old_own) != 0 ||
+	    !take_disposition(false, &w->old_chld))
 		return false;
 	sigemptyset(&set);
 	sigaddset(&set, SIGCHLD);
@@ -166,7 +167,8 @@ static bool holds_signal(int status)
 }
 
 /* As waitpid(id, status, __WALL | flags), but leaves the status of a stop that holds a signal, and,
- * to save a system call, of one in a call: after both the thread is restarted before the next wait. */
+ * to save a system call, of one in a call: after both the thread is restarted before the next
+ * wait. */
 static pid_t look(pid_t id, int *status, int flags, bool leave_calls)
 {
 	siginfo_t si = { .si_pid = 0 };
@@ -179,10 +181,11 @@ static pid_t look(pid_t id, int *status, int flags, bool leave_calls)
 	if (si.si_code == CLD_TRAPPED) {
 		*status = W_STOPCODE(si.si_status);
 		event = *status >> 16;
-		if (holds_signal(*status) || (leave_calls && (event == 0 || event == PTRACE_EVENT_SECCOMP)))
+		if (holds_signal(*status) ||
+		    (leave_calls && (event == 0 || event == PTRACE_EVENT_SECCOMP)))
 			return si.si_pid;
 	}
-	return waitpid(si.si_pid, status, __WALL | WNOHANG);    /* 0: killed meanwhile */
+	return waitpid(si.si_pid, status, __WALL | WNOHANG); /* 0: killed meanwhile */
 }
 
 static void keep(struct stopwait *w, pid_t tid, int status)
@@ -236,8 +239,8 @@ static pid_t poll_a_while(struct stopwait *w, int *status, uint64_t start)
 {
 	do {
 		for (int i = 0; i < 8; i++) {
-			pid_t tid = w->by_name ? ask_recent(w, status, 0)
-			                       : look(-1, status, WNOHANG, true);
+			pid_t tid = w->by_name ? ask_recent(w, status, 0) :
+						 look(-1, status, WNOHANG, true);
 
 			if (tid != 0)
 				return tid;

@@ -14,26 +14,32 @@
 #include <sys/types.h>
 #include <time.h>
 
-#define STOPWAIT_HELD   64u     /* collected at once */
-#define STOPWAIT_RECENT 64u     /* threads that are asked by name */
+#define STOPWAIT_HELD	64u /* collected at once */
+#define STOPWAIT_RECENT 64u /* threads that are asked by name */
 
 struct stopwait {
-	struct { pid_t tid; int status; } held[STOPWAIT_HELD];
+	struct {
+		pid_t tid;
+		int status;
+	} held[STOPWAIT_HELD];
 	unsigned nheld, next_held;
-	unsigned tracees;               /* about how many there are */
-	bool by_name;                   /* many tracees: see stopwait.c */
-	struct { pid_t tid; unsigned misses; } recent[STOPWAIT_RECENT];
+	unsigned tracees; /* about how many there are */
+	bool by_name;	  /* many tracees: see stopwait.c */
+	struct {
+		pid_t tid;
+		unsigned misses;
+	} recent[STOPWAIT_RECENT];
 	unsigned nrecent, next_recent;
-	unsigned run;                   /* statuses since the last collection */
-	bool mixed;                     /* of more than one thread */
+	unsigned run; /* statuses since the last collection */
+	bool mixed;   /* of more than one thread */
 	pid_t last;
-	bool dirty;                     /* a stop may be there that no signal will tell of */
+	bool dirty; /* a stop may be there that no signal will tell of */
 	bool sweep_now;
-	unsigned ask;                   /* how many of recent to ask */
+	unsigned ask; /* how many of recent to ask */
 	uint32_t sweep_every_ns;
 	timer_t timer;
-	uint32_t timer_ns;              /* its period, 0: off */
-	uint64_t waited_ns;             /* how long the wait before took, when spinning */
+	uint32_t timer_ns;  /* its period, 0: off */
+	uint64_t waited_ns; /* how long the wait before took, when spinning */
 	struct sigaction old_chld, old_own;
 };
 
@@ -57,9 +63,10 @@ pid_t stopwait_poll(struct stopwait *w, int *status);
  * says which timer; the bits of those that fired are added to stopwait_fired. */
 #define STOPWAIT_SIGNAL (SIGRTMIN + 1)
 extern volatile sig_atomic_t stopwait_fired;
-#define STOPWAIT_SWEEP 1        /* own */
-#define STOPWAIT_USER  2        /* for the caller's timer */
-bool stopwait_timer(timer_t *t, int which);             /* false with errno */
-void stopwait_arm(timer_t t, long first_ns, long every_ns);     /* 0, 0: off */
+#define STOPWAIT_SWEEP 1 /* own */
+#define STOPWAIT_USER  2 /* for the caller's timer */
+
+bool stopwait_timer(timer_t *t, int which);		    /* false with errno */
+void stopwait_arm(timer_t t, long first_ns, long every_ns); /* 0, 0: off */
 
 #endif

@@ -10,7 +10,7 @@
 
 #define FDSET_BYTES 8192u /* of an fd_set that are looked at: 65,536 fds */
 #define HANDLE_KEEP 128u  /* MAX_HANDLE_SZ: the kernel's own limit */
-#define STRUCT_MAX  32u /* bytes of a structure of an array */
+#define STRUCT_MAX  32u	  /* bytes of a structure of an array */
 
 static void add_num(struct tracee *t, int64_t v)
 {

@@ -42,10 +42,10 @@ uint8_t *tail_half_page(const struct tail *t, const struct frz_tail_head *h, uns
 
 /*
  * A medium that vanishes, a file system gone read-only, a quota where even blocks that a file
- * has are counted anew, or a file cut from outside turn a store into the map into SIGBUS. While one tail is guarded, the page at fault is replaced
- * by private memory with what can still be read of it, and the store goes on; the
- * process lives and tail_broken() says why, the same text each time; NULL: it is not. One
- * tail at a time.
+ * has are counted anew, or a file cut from outside turn a store into the map into SIGBUS. While one
+ * tail is guarded, the page at fault is replaced by private memory with what can still be read of
+ * it, and the store goes on; the process lives and tail_broken() says why, the same text each time;
+ * NULL: it is not. One tail at a time.
  */
 void tail_guard(struct tail *t);
 void tail_unguard(struct tail *t);

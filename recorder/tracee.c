@@ -8,7 +8,7 @@
 #include "fdtable.h"
 
 #define FIRST_BUCKETS 256u
-#define KEEP_BYTES    8192u     /* a thread's storage above this is given back after the call */
+#define KEEP_BYTES    8192u /* a thread's storage above this is given back after the call */
 #define KEEP_ITEMS    32u
 
 static unsigned slot_of(const struct tracees *s, pid_t id)
@@ -91,7 +91,7 @@ static void grow(struct tracees *s)
 	bigger.thread_bucket = calloc(bigger.buckets, sizeof(struct tracee *));
 	bigger.proc_bucket = calloc(bigger.buckets, sizeof(struct process *));
 	if (!bigger.thread_bucket || !bigger.proc_bucket) {
-		free(bigger.thread_bucket);     /* longer chains are slower, not wrong */
+		free(bigger.thread_bucket); /* longer chains are slower, not wrong */
 		free(bigger.proc_bucket);
 		return;
 	}

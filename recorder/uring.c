@@ -1,6 +1,6 @@
 /*
- * uring.c - io_uring rings of the tracees (contract in uring.h): where they are, what is taken out of
- * them. What an entry means is uring_op.c's.
+ * uring.c - io_uring rings of the tracees (contract in uring.h): where they are, what is taken out
+ * of them. What an entry means is uring_op.c's.
  *
  * Layouts: struct io_uring_params, io_uring_sqe, io_uring_cqe of linux/io_uring.h, the same on
  * every ABI. Read by offset, for the target writes what it likes into its rings.
@@ -12,31 +12,32 @@
 
 #include "mem.h"
 
-#define PARAMS_BYTES   120u
-#define SETUP_SQPOLL   (1u << 1)
-#define SETUP_SQE128   (1u << 10)
-#define SETUP_CQE32    (1u << 11)
-#define SETUP_NO_MMAP  (1u << 14)
-#define SETUP_NO_FD    (1u << 15)       /* the call returns a number by which the thread enters it */
-#define SETUP_NO_SQARRAY (1u << 16)
-#define SETUP_CQE_MIXED (1u << 18)
-#define FEAT_SINGLE_MMAP 1u
-#define OFF_SQ_RING    0ull
-#define OFF_CQ_RING    0x8000000ull
-#define OFF_SQES       0x10000000ull
-#define REGISTER_RING_FDS 20u
+#define PARAMS_BYTES	    120u
+#define SETUP_SQPOLL	    (1u << 1)
+#define SETUP_SQE128	    (1u << 10)
+#define SETUP_CQE32	    (1u << 11)
+#define SETUP_NO_MMAP	    (1u << 14)
+#define SETUP_NO_FD	    (1u << 15) /* the call returns a number by which the thread enters it */
+#define SETUP_NO_SQARRAY    (1u << 16)
+#define SETUP_CQE_MIXED	    (1u << 18)
+#define FEAT_SINGLE_MMAP    1u
+#define OFF_SQ_RING	    0ull
+#define OFF_CQ_RING	    0x8000000ull
+#define OFF_SQES	    0x10000000ull
+#define REGISTER_RING_FDS   20u
 #define UNREGISTER_RING_FDS 21u
-#define REGISTER_RESIZE 33u
-#define REGISTER_OPCODES 0x7fffffffu    /* the bit above: IORING_REGISTER_USE_REGISTERED_RING */
-#define RING_FDS_MAX   16u      /* of a thread */
-#define CQE_MORE       2u
-#define CQE_NOTIF      8u
-#define CQE_SKIP       (1u << 5)
-#define CQE_TWICE      (1u << 15)       /* with CQE_MIXED: takes two places */
-#define BATCH_MAX      4096u    /* IORING_MAX_ENTRIES is 32768; more at once is named, not read */
-#define PENDING_MAX    8192u    /* of one ring, without a completion */
-#define SQ_MAX         32768u   /* IORING_MAX_ENTRIES, IORING_MAX_CQ_ENTRIES of the kernel */
-#define CQ_MAX         65536u
+#define REGISTER_RESIZE	    33u
+#define REGISTER_OPCODES    0x7fffffffu /* the bit above: IORING_REGISTER_USE_REGISTERED_RING */
+#define RING_FDS_MAX	    16u		/* of a thread */
+#define CQE_MORE	    2u
+#define CQE_NOTIF	    8u
+#define CQE_SKIP	    (1u << 5)
+#define CQE_TWICE	    (1u << 15) /* with CQE_MIXED: takes two places */
+#define BATCH_MAX	    4096u      /* more at once is named, not read */
+#define PENDING_MAX	    8192u      /* of one ring, without a completion */
+/* IORING_MAX_ENTRIES, IORING_MAX_CQ_ENTRIES of the kernel */
+#define SQ_MAX 32768u
+#define CQ_MAX 65536u
 
 /* A thread's own number for a ring, which does without an fd. */
 struct seat {
@@ -47,10 +48,7 @@ struct seat {
 
 /* ---- rings ---- */
 
-static struct ring **rings(struct capture *c)
-{
-	return (struct ring **)&c->rings;
-}
+static struct ring **rings(struct capture *c) { return (struct ring **)&c->rings; }
 
 static void drop_list(struct op **list)
 {
@@ -119,15 +117,13 @@ static struct ring *ring_meant(struct capture *c, const struct tracee *t)
 		return ring_of(c, t, item_fd(t, 0));
 	for (struct ring *r = *rings(c); r; r = r->next)
 		for (const struct seat *s = r->seats; s; s = s->next)
-			if (r->pid == t->proc->pid && s->tid == t->tid && s->index == t->call.arg[0])
+			if (r->pid == t->proc->pid && s->tid == t->tid &&
+			    s->index == t->call.arg[0])
 				return r;
 	return NULL;
 }
 
-static bool power_of_two(uint32_t n, uint32_t max)
-{
-	return n && n <= max && !(n & (n - 1));
-}
+static bool power_of_two(uint32_t n, uint32_t max) { return n && n <= max && !(n & (n - 1)); }
 
 /* struct io_uring_params as the kernel filled it. False: the target has written over it. */
 static bool take_params(struct ring *r, const uint8_t *p)
@@ -179,7 +175,8 @@ static void setup(struct capture *c, struct tracee *t, int64_t fd, uint64_t now_
 	*rings(c) = r;
 	if (r->flags & SETUP_SQPOLL)
 		capture_coverage(c, t->proc->pid, t->tid, "io_uring with SQPOLL", 1,
-		                 "a kernel thread takes submissions without a call: what is not seen at an io_uring_enter is not recorded");
+				 "a kernel thread takes submissions without a call: "
+				 "what is not seen at an io_uring_enter is not recorded");
 }
 
 /* The rings have other sizes, and are mapped anew. */
@@ -226,7 +223,9 @@ static void ring_fds(struct capture *c, struct tracee *t, uint32_t opcode, uint6
 		if (!mem_read_all(t->tid, addr + i * 16, raw, 16))
 			break;
 		leave_seat(c, t->tid, frz_get32(raw));
-		r = opcode == REGISTER_RING_FDS ? ring_of(c, t, fd_entry(c, t, (int)frz_get64(raw + 8), now_ns)) : NULL;
+		if (opcode != REGISTER_RING_FDS)
+			continue;
+		r = ring_of(c, t, fd_entry(c, t, (int)frz_get64(raw + 8), now_ns));
 		if (r)
 			take_seat(c, r, t->tid, frz_get32(raw));
 	}
@@ -256,13 +255,14 @@ static void unreadable(struct capture *c, struct tracee *t, struct ring *r)
 {
 	if (!r->unreadable)
 		capture_coverage(c, t->proc->pid, t->tid, "io_uring ring not readable", 1,
-		                 "operations submitted through it were not seen");
+				 "operations submitted through it were not seen");
 	r->unreadable = true;
 }
 
 static void read_batch(struct capture *c, struct tracee *t, struct ring *r, uint64_t now_ns)
 {
-	uint32_t n = (uint32_t)t->call.arg[1], head, tail, mask, step = r->flags & SETUP_SQE128 ? 128 : 64;
+	uint32_t n = (uint32_t)t->call.arg[1], step = r->flags & SETUP_SQE128 ? 128 : 64;
+	uint32_t head, tail, mask;
 	struct op **last = &r->batch;
 	uint8_t raw[4], sqe[64];
 
@@ -283,8 +283,8 @@ static void read_batch(struct capture *c, struct tracee *t, struct ring *r, uint
 	if (n > r->sq_entries)
 		n = r->sq_entries;
 	if (n > BATCH_MAX) {
-		capture_coverage(c, t->proc->pid, t->tid, "io_uring submissions not read", n - BATCH_MAX,
-		                 "more at once than are decoded");
+		capture_coverage(c, t->proc->pid, t->tid, "io_uring submissions not read",
+				 n - BATCH_MAX, "more at once than are decoded");
 		n = BATCH_MAX;
 	}
 	for (uint32_t i = 0; i < n; i++) {
@@ -297,7 +297,7 @@ static void read_batch(struct capture *c, struct tracee *t, struct ring *r, uint
 			}
 			at = frz_get32(raw);
 			if (at >= r->sq_entries)
-				continue;       /* the kernel drops such an entry, too */
+				continue; /* the kernel drops such an entry, too */
 		}
 		if (!mem_read_all(t->tid, r->sqe_addr + (uint64_t)at * step, sqe, 64)) {
 			unreadable(c, t, r);
@@ -319,7 +319,8 @@ static const struct op *with_user_data(const struct op *o, uint64_t user_data)
 	return o;
 }
 
-static void complete(struct capture *c, struct tracee *t, struct ring *r, const uint8_t *cqe, uint64_t now_ns)
+static void complete(struct capture *c, struct tracee *t, struct ring *r, const uint8_t *cqe,
+		     uint64_t now_ns)
 {
 	uint64_t user_data = frz_get64(cqe);
 	uint32_t flags = frz_get32(cqe + 12);
@@ -340,7 +341,7 @@ static void complete(struct capture *c, struct tracee *t, struct ring *r, const 
 	}
 	op_put(c, t, o, true, (int32_t)frz_get32(cqe + 8), remark, now_ns);
 	if (flags & CQE_MORE)
-		return;                 /* a multishot operation goes on */
+		return; /* a multishot operation goes on */
 	*at = o->next;
 	op_free(o);
 }
@@ -359,11 +360,14 @@ static void reap(struct capture *c, struct tracee *t, struct ring *r, uint64_t n
 	tail = frz_get32(raw);
 	if (tail - r->seen > r->cq_entries) {
 		capture_coverage(c, t->proc->pid, t->tid, "io_uring completions overwritten",
-		                 tail - r->seen - r->cq_entries, "taken by the program before frec looked");
+				 tail - r->seen - r->cq_entries,
+				 "taken by the program before frec looked");
 		r->seen = tail - r->cq_entries;
 	}
 	for (; (int32_t)(tail - r->seen) > 0; r->seen++) {
-		if (!mem_read_all(t->tid, r->cq_addr + r->cqes + (uint64_t)(r->seen & (r->cq_entries - 1)) * step, raw, 16))
+		uint64_t place = r->seen & (r->cq_entries - 1);
+
+		if (!mem_read_all(t->tid, r->cq_addr + r->cqes + place * step, raw, 16))
 			return;
 		if (!(frz_get32(raw + 12) & CQE_SKIP))
 			complete(c, t, r, raw, now_ns);
@@ -422,7 +426,8 @@ static void after_enter(struct capture *c, struct tracee *t, int64_t ret, uint64
 		consumed = frz_get32(raw) - r->head_at_entry;
 		if (ret >= 0)
 			capture_coverage(c, t->proc->pid, t->tid, "io_uring threads race", 1,
-			                 "several threads submit to one ring: which operation was whose is not certain");
+					 "several threads submit to one ring: "
+					 "which operation was whose is not certain");
 	}
 	give_up(c, t, r, now_ns);
 	for (end = &r->pending; *end; end = &(*end)->next)

@@ -18,8 +18,8 @@
 
 /* At the entry of io_uring_enter, before anything of it is recorded. */
 void uring_entry(struct capture *c, struct tracee *t, uint64_t now_ns);
-/* After a call of one of the effects URING_*, MMAP succeeded or (ENTER) returned; its record has been
- * made, its items are still there. Outside any group. */
+/* After a call of one of the effects URING_*, MMAP succeeded or (ENTER) returned; its record has
+ * been made, its items are still there. Outside any group. */
 void uring_exit(struct capture *c, struct tracee *t, int64_t ret, uint64_t now_ns);
 /* ent was met, not made by a call that frec saw: a ring is named, for it may be one that no call
  * enters. Outside any group. */

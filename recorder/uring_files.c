@@ -11,14 +11,14 @@
 
 #include "mem.h"
 
-#define REGISTER_FILES     2u
-#define UNREGISTER_FILES   3u
-#define FILES_UPDATE       6u
-#define REGISTER_FILES2    13u
-#define FILES_UPDATE2      14u
-#define REGISTER_SPARSE    1u
-#define SKIP_FD            (-2)         /* leaves what stands there */
-#define FIXED_MAX          4096u        /* beyond these a file counts as not known */
+#define REGISTER_FILES	 2u
+#define UNREGISTER_FILES 3u
+#define FILES_UPDATE	 6u
+#define REGISTER_FILES2	 13u
+#define FILES_UPDATE2	 14u
+#define REGISTER_SPARSE	 1u
+#define SKIP_FD		 (-2)  /* leaves what stands there */
+#define FIXED_MAX	 4096u /* beyond these a file counts as not known */
 
 void files_drop(struct ring *r)
 {
@@ -47,7 +47,8 @@ struct fdent *files_get(const struct ring *r, uint32_t index)
 }
 
 /* n places from `index` on, from an array of fds at addr. */
-static void take(struct capture *c, struct tracee *t, struct ring *r, uint32_t index, uint64_t n, uint64_t addr, uint64_t now_ns)
+static void take(struct capture *c, struct tracee *t, struct ring *r, uint32_t index, uint64_t n,
+		 uint64_t addr, uint64_t now_ns)
 {
 	for (uint64_t i = 0; i < n && index + i < r->nfixed; i++) {
 		bool read;
@@ -74,7 +75,8 @@ static void make(struct ring *r, uint64_t n)
 	r->nfixed = r->fixed ? (uint32_t)n : 0;
 }
 
-void files_registered(struct capture *c, struct tracee *t, struct ring *r, uint32_t opcode, int64_t ret, uint64_t now_ns)
+void files_registered(struct capture *c, struct tracee *t, struct ring *r, uint32_t opcode,
+		      int64_t ret, uint64_t now_ns)
 {
 	uint64_t addr = t->call.mem[2], n = (uint64_t)t->call.arg[3];
 	uint8_t raw[32];

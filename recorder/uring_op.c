@@ -14,18 +14,23 @@
 
 #include "mem.h"
 
-#define SQE_FIXED_FILE  1u
+#define SQE_FIXED_FILE	 1u
 #define SQE_SKIP_SUCCESS (1u << 6)
-#define SPLICE_IN_FIXED (1u << 31)
-#define SEND_FD         1u              /* of msg_ring: a registered file goes to another ring */
-#define INDEX_ALLOC     UINT32_MAX      /* the kernel takes an empty place */
-#define HELD_MAX        (2u << 20)      /* bytes of paths of operations under way, of all rings */
+#define SPLICE_IN_FIXED	 (1u << 31)
+#define SEND_FD		 1u	    /* of msg_ring: a registered file goes to another ring */
+#define INDEX_ALLOC	 UINT32_MAX /* the kernel takes an empty place */
+#define HELD_MAX	 (2u << 20) /* bytes of paths of operations under way, of all rings */
 
-enum { OP_SENDMSG = 9, OP_ACCEPT = 13, OP_CONNECT = 16, OP_OPENAT = 18, OP_CLOSE = 19, OP_FILES_UPDATE = 20,
-       OP_STATX = 21, OP_SEND = 26, OP_OPENAT2 = 28, OP_SPLICE = 30, OP_TEE = 33, OP_RENAMEAT = 35, OP_UNLINKAT = 36,
-       OP_MKDIRAT = 37, OP_SYMLINKAT = 38, OP_LINKAT = 39, OP_MSG_RING = 40, OP_SETXATTR = 42, OP_GETXATTR = 44,
-       OP_SOCKET = 45, OP_SEND_ZC = 47, OP_SENDMSG_ZC = 48, OP_FIXED_FD_INSTALL = 54, OP_FTRUNCATE = 55, OP_BIND = 56,
-       OP_PIPE = 62 };
+/* clang-format off */
+enum {
+	OP_SENDMSG = 9, OP_ACCEPT = 13, OP_CONNECT = 16, OP_OPENAT = 18, OP_CLOSE = 19,
+	OP_FILES_UPDATE = 20, OP_STATX = 21, OP_SEND = 26, OP_OPENAT2 = 28, OP_SPLICE = 30,
+	OP_TEE = 33, OP_RENAMEAT = 35, OP_UNLINKAT = 36, OP_MKDIRAT = 37, OP_SYMLINKAT = 38,
+	OP_LINKAT = 39, OP_MSG_RING = 40, OP_SETXATTR = 42, OP_GETXATTR = 44, OP_SOCKET = 45,
+	OP_SEND_ZC = 47, OP_SENDMSG_ZC = 48, OP_FIXED_FD_INSTALL = 54, OP_FTRUNCATE = 55,
+	OP_BIND = 56, OP_PIPE = 62,
+};
+/* clang-format on */
 
 static size_t held_bytes;
 
@@ -93,7 +98,8 @@ static void take_addr(struct tracee *t, struct op *o, uint64_t addr, uint64_t le
 	if (!addr || !len)
 		return;
 	o->addr_true = (uint32_t)len;
-	o->addr_len = (uint32_t)mem_read(t->tid, addr, o->addr, len < sizeof(o->addr) ? (size_t)len : sizeof(o->addr));
+	o->addr_len = (uint32_t)mem_read(t->tid, addr, o->addr,
+					 len < sizeof(o->addr) ? (size_t)len : sizeof(o->addr));
 }
 
 /* struct msghdr: its name; that it passes something besides. */
@@ -106,11 +112,13 @@ static void take_msg(struct tracee *t, struct op *o, uint64_t addr)
 		return;
 	take_addr(t, o, word_at(t, raw, 0), frz_get32(raw + word_size(t)));
 	if (word_at(t, raw, 4) && word_at(t, raw, 5))
-		snprintf(o->sign + used, sizeof(o->sign) - used, "%scontrol data is not decoded", used ? "; " : "");
+		snprintf(o->sign + used, sizeof(o->sign) - used, "%scontrol data is not decoded",
+			 used ? "; " : "");
 }
 
 /* What stands at the path is about to go (cut: only its content). */
-static void take_victim(struct capture *c, struct tracee *t, struct op *o, unsigned which, int dirfd, bool cut)
+static void take_victim(struct capture *c, struct tracee *t, struct op *o, unsigned which,
+			int dirfd, bool cut)
 {
 	const struct op_text *path = &o->path[which];
 	struct fileinfo *f;
@@ -158,23 +166,27 @@ static struct fdent *registered_file(const struct ring *r, struct op *o, uint32_
 	struct fdent *ent = files_get(r, index);
 
 	o->unknown |= !ent;
-	snprintf(o->sign, sizeof(o->sign), "registered file %u%s", index, ent ? "" : ", which is not known");
+	snprintf(o->sign, sizeof(o->sign), "registered file %u%s", index,
+		 ent ? "" : ", which is not known");
 	return ent;
 }
 
-/* The place of the ring's table that an operation fills or empties; index counts from 1, 0 is none. */
+/* The place of the ring's table that an operation fills or empties; index counts from 1, 0 is
+ * none. */
 static void take_place(struct ring *r, struct op *o, uint32_t index, const char *what)
 {
 	o->direct = index != 0;
 	if (index == INDEX_ALLOC) {
-		snprintf(o->sign, sizeof(o->sign), "%s registered file of the kernel's choice", what);
+		snprintf(o->sign, sizeof(o->sign), "%s registered file of the kernel's choice",
+			 what);
 	} else if (index) {
 		snprintf(o->sign, sizeof(o->sign), "%sregistered file %u", what, index - 1);
 		files_forget(r, index - 1, 1);
 	}
 }
 
-static void take_fd(struct capture *c, struct tracee *t, struct ring *r, struct op *o, bool fixed, uint64_t now_ns)
+static void take_fd(struct capture *c, struct tracee *t, struct ring *r, struct op *o, bool fixed,
+		    uint64_t now_ns)
 {
 	int fd = (int)o->arg[0];
 
@@ -188,7 +200,8 @@ static void take_fd(struct capture *c, struct tracee *t, struct ring *r, struct 
 	o->arg[0] = o->fd ? o->fd->fd : -1;
 }
 
-struct op *op_decode(struct capture *c, struct tracee *t, struct ring *r, const uint8_t *sqe, uint64_t now_ns)
+struct op *op_decode(struct capture *c, struct tracee *t, struct ring *r, const uint8_t *sqe,
+		     uint64_t now_ns)
 {
 	struct op *o = calloc(1, sizeof(*o));
 	uint64_t off = frz_get64(sqe + 8), addr = frz_get64(sqe + 16);
@@ -269,7 +282,8 @@ struct op *op_decode(struct capture *c, struct tracee *t, struct ring *r, const 
 		break;
 	case OP_SPLICE:
 	case OP_TEE:
-		o->fd2 = opf & SPLICE_IN_FIXED ? registered_file(r, o, index) : held(c, t, (int)index, now_ns);
+		o->fd2 = opf & SPLICE_IN_FIXED ? registered_file(r, o, index) :
+						 held(c, t, (int)index, now_ns);
 		o->arg[2] = o->fd2 ? o->fd2->fd : -1;
 		break;
 	case OP_CONNECT:
@@ -292,10 +306,13 @@ struct op *op_decode(struct capture *c, struct tracee *t, struct ring *r, const 
 
 /* ---- its record ---- */
 
-static void put_text(struct emit *e, struct frz_buf *b, enum frz_att kind, unsigned slot, const struct op_text *s)
+static void put_text(struct emit *e, struct frz_buf *b, enum frz_att kind, unsigned slot,
+		     const struct op_text *s)
 {
 	if (s->p)
-		frz_enc_att_varint(b, kind, slot, s->cut ? emit_string_cut(e, s->p, s->len, 0) : emit_string(e, s->p, s->len));
+		frz_enc_att_varint(b, kind, slot,
+				   s->cut ? emit_string_cut(e, s->p, s->len, 0) :
+					    emit_string(e, s->p, s->len));
 	if (s->fault)
 		frz_enc_att(b, FRZ_A_FAULT, slot, 0);
 }
@@ -309,7 +326,7 @@ static void put_ent(struct emit *e, struct frz_buf *b, unsigned slot, struct fde
 		return;
 	if (ent->bound)
 		emit_bind(e, ent);
-	n = frz_put_varint(raw, ent->instance);         /* always explicit: the number may be an index */
+	n = frz_put_varint(raw, ent->instance); /* always explicit: the number may be an index */
 	frz_enc_att(b, FRZ_A_FD, slot, n);
 	frz_buf_bytes(b, raw, n);
 }
@@ -334,22 +351,26 @@ static void put_sign(struct emit *e, struct frz_buf *b, const char *s)
 
 static bool makes_fd(const struct op *o)
 {
-	return !o->direct && (o->opcode == OP_OPENAT || o->opcode == OP_OPENAT2 || o->opcode == OP_ACCEPT ||
-	                      o->opcode == OP_SOCKET || o->opcode == OP_FIXED_FD_INSTALL);
+	return !o->direct &&
+	       (o->opcode == OP_OPENAT || o->opcode == OP_OPENAT2 || o->opcode == OP_ACCEPT ||
+		o->opcode == OP_SOCKET || o->opcode == OP_FIXED_FD_INSTALL);
 }
 
-void op_put(struct capture *c, struct tracee *t, struct op *o, bool done, int32_t res, const char *remark, uint64_t now_ns)
+void op_put(struct capture *c, struct tracee *t, struct op *o, bool done, int32_t res,
+	    const char *remark, uint64_t now_ns)
 {
 	size_t room = 4096 + o->path[0].len + o->path[1].len + o->dir[0].len + o->dir[1].len +
-	              (o->fd ? o->fd->file.path_len : 0) + (o->victim ? o->victim->path_len : 0);
+		      (o->fd ? o->fd->file.path_len : 0) + (o->victim ? o->victim->path_len : 0);
 	struct fdent *got = NULL;
 	struct frz_buf *b;
 
 	if (c->full || !c->o->record[c->uring_row])
 		return;
 	if (o->unknown)
-		capture_coverage(c, t ? t->proc->pid : o->tid, o->tid, "io_uring registered file not known", 1,
-		                 "put there by an operation, or before frec saw the ring: its rows name the place alone");
+		capture_coverage(c, t ? t->proc->pid : o->tid, o->tid,
+				 "io_uring registered file not known", 1,
+				 "put there by an operation, or before frec saw the ring: "
+				 "its rows name the place alone");
 	if (!emit_begin(c->emit, room, 0))
 		return;
 	if (t)
@@ -362,7 +383,7 @@ void op_put(struct capture *c, struct tracee *t, struct op *o, bool done, int32_
 	frz_buf_varint(b, done ? 0 : FRZ_C_NO_RETURN);
 	if (done)
 		frz_buf_zigzag(b, res);
-	frz_buf_varint(b, 0x3f & ~(1u << 2));   /* buffer addresses are of no interest */
+	frz_buf_varint(b, 0x3f & ~(1u << 2)); /* buffer addresses are of no interest */
 	for (unsigned i = 0; i < 6; i++)
 		if (i != 2)
 			frz_buf_zigzag(b, o->arg[i]);
@@ -374,11 +395,14 @@ void op_put(struct capture *c, struct tracee *t, struct op *o, bool done, int32_
 	put_text(c->emit, b, FRZ_A_DIR, 1, &o->dir[1]);
 	put_addr(b, o);
 	if (o->victim)
-		frz_enc_att_varint(b, FRZ_A_VICTIM, o->path[1].p ? 1 : 2, emit_file(c->emit, o->victim));
+		frz_enc_att_varint(b, FRZ_A_VICTIM, o->path[1].p ? 1 : 2,
+				   emit_file(c->emit, o->victim));
 	put_sign(c->emit, b, o->sign);
 	put_sign(c->emit, b, remark);
 	if (!done)
-		put_sign(c->emit, b, o->quiet ? "posts no completion when it succeeds" : "its completion was not seen");
+		put_sign(c->emit, b,
+			 o->quiet ? "posts no completion when it succeeds" :
+				    "its completion was not seen");
 	if (got) {
 		emit_bind(c->emit, got);
 		frz_enc_att(b, FRZ_A_FD, FRZ_SLOT_RET, 0);

@@ -17,14 +17,17 @@
 
 #define TOLD 4096
 
-struct kept { struct kept *next; uint8_t rec[]; };
+struct kept {
+	struct kept *next;
+	uint8_t rec[];
+};
 
 struct verbose {
 	struct frz_decoder *dec;
 	struct frz_desc desc;
-	struct kept *kept;              /* declarations of this segment: the decoder points into them */
-	int64_t real_offset;            /* CLOCK_REALTIME - CLOCK_MONOTONIC at the segment's start */
-	uint64_t told[TOLD];            /* instances whose file was told since they were last looked at */
+	struct kept *kept;   /* declarations of this segment: the decoder points into them */
+	int64_t real_offset; /* CLOCK_REALTIME - CLOCK_MONOTONIC at the segment's start */
+	uint64_t told[TOLD]; /* instances whose file was told since they were last looked at */
 	char path[4 * 4096 + 16], comm[80];
 };
 
@@ -145,9 +148,11 @@ static uint64_t second_instance(const struct verbose *v, const struct frz_call *
 	struct frz_attachment a;
 
 	while (frz_att_next(&atts, &a)) {
+		uint64_t instance = 0;
 		int32_t fd;
-		uint64_t instance = a.kind == FRZ_A_FD ? frz_att_instance(v->dec, call, &a, &fd) : 0;
 
+		if (a.kind == FRZ_A_FD)
+			instance = frz_att_instance(v->dec, call, &a, &fd);
 		if (instance && instance != d->instance &&
 		    frz_path_of_instance(v->dec, instance).p == d->path2.p)
 			return instance;
@@ -175,14 +180,16 @@ static void print_call(struct verbose *v, const struct frz_record *r)
 	else
 		snprintf(who, sizeof(who), "%u", p ? p->uid : 0);
 	fprintf(stderr, "%s.%06" PRId64 " %s[%u] %s %s", when, entry % 1000000000 / 1000,
-	        t ? escaped(v->comm, sizeof(v->comm), frz_dec_string(v->dec, t->comm)) : "?", call->tid, who, d->name);
+		t ? escaped(v->comm, sizeof(v->comm), frz_dec_string(v->dec, t->comm)) : "?",
+		call->tid, who, d->name);
 	if (d->fd >= 0)
 		fprintf(stderr, " fd=%d", d->fd);
 	if (d->path.len)
 		fprintf(stderr, " %s", escaped(v->path, sizeof(v->path), d->path));
 	print_instance(v, d->instance);
 	if (d->path2.len) {
-		fprintf(stderr, " %s %s", arrow(d->ent), escaped(v->path, sizeof(v->path), d->path2));
+		fprintf(stderr, " %s %s", arrow(d->ent),
+			escaped(v->path, sizeof(v->path), d->path2));
 		print_instance(v, second_instance(v, call));
 	}
 	if (d->detail[0])
@@ -195,7 +202,8 @@ static void print_call(struct verbose *v, const struct frz_record *r)
 		fprintf(stderr, " = %" PRId64 "\n", call->ret);
 }
 
-void verbose_tap(void *arg, const uint8_t *rec, size_t len, uint64_t mono_ns, uint64_t dur_ns, bool new_segment)
+void verbose_tap(void *arg, const uint8_t *rec, size_t len, uint64_t mono_ns, uint64_t dur_ns,
+		 bool new_segment)
 {
 	struct verbose *v = arg;
 	struct frz_cur c;

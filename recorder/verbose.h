@@ -6,9 +6,10 @@
 
 struct verbose;
 
-struct verbose *verbose_new(void);      /* NULL: no memory */
+struct verbose *verbose_new(void); /* NULL: no memory */
 void verbose_free(struct verbose *v);
 /* An emit_tap; arg is the struct verbose. Writes to standard error. */
-void verbose_tap(void *arg, const uint8_t *rec, size_t len, uint64_t mono_ns, uint64_t dur_ns, bool new_segment);
+void verbose_tap(void *arg, const uint8_t *rec, size_t len, uint64_t mono_ns, uint64_t dur_ns,
+		 bool new_segment);
 
 #endif

@@ -14,8 +14,8 @@
  * symlink at its end. */
 int walk_path(pid_t tid, int dirfd, const uint8_t *path, size_t n, bool follow);
 
-/* A recorded process serves a file system (it has /dev/fuse): whoever asks for a file of it may wait
- * for a thread that is stopped. From then on no path is walked within such a file system. */
+/* A recorded process serves a file system (it has /dev/fuse): whoever asks for a file of it may
+ * wait for a thread that is stopped. From then on no path is walked within such a file system. */
 void walk_careful(void);
 /* So that holds for what fd, of frec's, stands for and the mounts of tid. */
 bool walk_would_wait(pid_t tid, int fd);

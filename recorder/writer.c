@@ -50,11 +50,11 @@ bool writer_news(struct writer *w, char *line, size_t cap)
 	if (since && since != w->told_work_ns &&
 	    now_ns() - since > w->o.stall_ms * UINT64_C(1000000)) {
 		w->told_work_ns = since;
-		writer_tell(
-			w,
-			"%s: its medium has not taken a write for %u ms; until it does targets "
-			"may have to wait, and events that find no room in %s are dropped and counted",
-			w->path, w->o.stall_ms, w->tail.path);
+		writer_tell(w,
+			    "%s: its medium has not taken a write for %u ms; until it does targets "
+			    "may have to wait, and events that find no room in %s are dropped "
+			    "and counted",
+			    w->path, w->o.stall_ms, w->tail.path);
 	}
 	pthread_mutex_lock(&w->mutex);
 	any = w->news[0] != '\0';

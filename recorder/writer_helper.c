@@ -73,9 +73,10 @@ void writer_look(struct writer *w)
 		writer_fail(w, true, "%s: was deleted while it was written", w->path);
 	else if (fstat(w->fd, &st) == 0 && (uint64_t)st.st_size != w->synced_bytes)
 		writer_fail(w, true,
-			    "%s: was changed by another while it was written: it has %jd bytes, and %ju were "
-			    "written; the newest events are kept in %s",
-			    w->path, (intmax_t)st.st_size, (uintmax_t)w->synced_bytes, w->tail.path);
+			    "%s: was changed by another while it was written: it has %jd bytes, "
+			    "and %ju were written; the newest events are kept in %s",
+			    w->path, (intmax_t)st.st_size, (uintmax_t)w->synced_bytes,
+			    w->tail.path);
 	else if (deleted(w->tail.fd))
 		writer_fail(w, false,
 			    "%s: was deleted while it was needed; the case is sealed with what it "

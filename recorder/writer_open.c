@@ -210,8 +210,8 @@ int writer_seal(struct writer *w, const char *reason, uint8_t head[FRZ_HASH_LEN]
 			    w->tail.path, strerror(errno));
 	if (w->moved)
 		writer_fail(w, false,
-			    "%s: is sealed, but has no longer that name: it or its folder was moved, "
-			    "or its medium was unmounted",
+			    "%s: is sealed, but has no longer that name: "
+			    "it or its folder was moved, or its medium was unmounted",
 			    w->path);
 	if (close(w->fd))
 		writer_fail(w, false, "%s: is sealed, but cannot be closed: %s", w->path,
