@@ -13,8 +13,8 @@
 #define IN(type)    (1u << (type))
 #define IN_GENESIS  IN(FRZ_GENESIS)
 #define IN_SEGMENT  IN(FRZ_SEGMENT)
-#define IN_TICK     IN(FRZ_TICK)
-#define IN_SEAL     IN(FRZ_SEAL)
+#define IN_TICK	    IN(FRZ_TICK)
+#define IN_SEAL	    IN(FRZ_SEAL)
 #define IN_RECOVERY IN(FRZ_RECOVERY)
 #define IN_CUSTODY  IN(FRZ_CUSTODY)
 #define IN_MOMENT   (IN_GENESIS | IN_TICK | IN_SEAL | IN_RECOVERY)
@@ -110,6 +110,7 @@ const char *frz_key_name(unsigned key)
 
 const char *frz_block_type_name(unsigned type)
 {
+	/* clang-format off */
 	static const char *const name[] = {
 		[FRZ_GENESIS] = "GENESIS",
 		[FRZ_SEGMENT] = "SEGMENT",
@@ -118,6 +119,7 @@ const char *frz_block_type_name(unsigned type)
 		[FRZ_RECOVERY] = "RECOVERY",
 		[FRZ_CUSTODY] = "CUSTODY",
 	};
+	/* clang-format on */
 
 	return type < sizeof(name) / sizeof(name[0]) ? name[type] : NULL;
 }

@@ -33,10 +33,7 @@ static inline void frz_put64(uint8_t *p, uint64_t v)
 	frz_put32(p + 4, (uint32_t)(v >> 32));
 }
 
-static inline uint16_t frz_get16(const uint8_t *p)
-{
-	return (uint16_t)(p[0] | p[1] << 8);
-}
+static inline uint16_t frz_get16(const uint8_t *p) { return (uint16_t)(p[0] | p[1] << 8); }
 
 static inline uint32_t frz_get32(const uint8_t *p)
 {
@@ -48,15 +45,9 @@ static inline uint64_t frz_get64(const uint8_t *p)
 	return (uint64_t)frz_get32(p) | (uint64_t)frz_get32(p + 4) << 32;
 }
 
-static inline uint64_t frz_zigzag(int64_t v)
-{
-	return ((uint64_t)v << 1) ^ (uint64_t)(v >> 63);
-}
+static inline uint64_t frz_zigzag(int64_t v) { return ((uint64_t)v << 1) ^ (uint64_t)(v >> 63); }
 
-static inline int64_t frz_unzigzag(uint64_t v)
-{
-	return (int64_t)(v >> 1) ^ -(int64_t)(v & 1);
-}
+static inline int64_t frz_unzigzag(uint64_t v) { return (int64_t)(v >> 1) ^ -(int64_t)(v & 1); }
 
 /* What fits, and a + b or what is nearest to it: numbers in a case are hostile. */
 static inline int64_t frz_i64(uint64_t v) { return v > INT64_MAX ? INT64_MAX : (int64_t)v; }
@@ -96,10 +87,7 @@ static inline struct frz_cur frz_cur_of(const void *p, size_t n)
 	return (struct frz_cur){ .p = p, .end = (const uint8_t *)p + n, .bad = false };
 }
 
-static inline size_t frz_cur_left(const struct frz_cur *c)
-{
-	return (size_t)(c->end - c->p);
-}
+static inline size_t frz_cur_left(const struct frz_cur *c) { return (size_t)(c->end - c->p); }
 
 static inline void frz_cur_fail(struct frz_cur *c)
 {

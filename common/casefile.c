@@ -29,9 +29,9 @@ struct frz_case {
 	uint8_t prev[FRZ_HASH_LEN];
 	int64_t shift; /* after damage: pos minus the offset that blocks claim */
 	bool loose;
-	uint64_t scan_budget; /* bytes that looking for blocks may still hash */
-	struct frz_sha256 sha;			/* of all that was taken */
-	uint8_t prefix_sha256[FRZ_HASH_LEN];	/* what it was in front of the SEAL */
+	uint64_t scan_budget;		     /* bytes that looking for blocks may still hash */
+	struct frz_sha256 sha;		     /* of all that was taken */
+	uint8_t prefix_sha256[FRZ_HASH_LEN]; /* what it was in front of the SEAL */
 	enum frz_err stuck;
 	struct frz_fault stuck_fault;
 	struct frz_case_segment segment; /* of the last item, when it was a SEGMENT */

@@ -53,33 +53,36 @@ enum frz_err frz_case_open(const char *path, unsigned flags, struct frz_case **o
 /* The same over memory, which stays the caller's and unchanged until close. */
 enum frz_err frz_case_open_memory(const void *p, size_t n, unsigned flags, struct frz_case **out,
 				  struct frz_fault *fault);
-void frz_case_close(struct frz_case *c);        /* NULL is fine */
+void frz_case_close(struct frz_case *c); /* NULL is fine */
 
 /* CLOCK_MONOTONIC and CLOCK_REALTIME, read together. */
-struct frz_moment { uint64_t mono_ns, real_ns; };
+struct frz_moment {
+	uint64_t mono_ns, real_ns;
+};
 
 struct frz_case_segment {
-	uint64_t number;                /* of this segment in the case, from 0 */
+	uint64_t number; /* of this segment in the case, from 0 */
 	uint64_t frame_offset;
 	size_t frame_len, raw_len;
 	uint64_t first_event, events, lost;
-	struct frz_moment first, last;  /* real time of a record: first.real_ns + (its mono - first.mono_ns) */
+	/* real time of a record: first.real_ns + (its mono - first.mono_ns) */
+	struct frz_moment first, last;
 	bool recovered;
 };
 
 struct frz_case_item {
-	enum frz_block_type type;       /* 0: damage (FRZ_CASE_ALLOW_DAMAGED only) */
+	enum frz_block_type type; /* 0: damage (FRZ_CASE_ALLOW_DAMAGED only) */
 	/* The block; other fields by frz_field_*(), whose pointers stay valid until the next
 	 * frz_case_next(). Not set for damage. */
 	struct frz_block block;
-	struct frz_moment at;           /* GENESIS, TICK, SEAL, RECOVERY */
-	struct frz_case_segment segment;        /* SEGMENT; damage too, when segment_skipped */
+	struct frz_moment at;		 /* GENESIS, TICK, SEAL, RECOVERY */
+	struct frz_case_segment segment; /* SEGMENT; damage too, when segment_skipped */
 	/* Damage: what and where; reading goes on at resume_offset (the file's end: nothing
 	 * more was found). Segments handed out afterwards still have rising event numbers,
 	 * each number at most once; numbers left out are the ones that are gone. */
 	struct frz_fault fault;
 	uint64_t resume_offset;
-	bool segment_skipped;           /* `segment` names the events that could not be read */
+	bool segment_skipped; /* `segment` names the events that could not be read */
 };
 
 /* FRZ_OK and *it, FRZ_END, or an error with *fault filled. */
@@ -92,22 +95,24 @@ enum frz_err frz_case_raw(struct frz_case *c, uint8_t **raw, struct frz_fault *f
 
 /* What has been read so far. */
 struct frz_case_head {
-	uint8_t case_id[16];            /* zeros before GENESIS was read */
-	uint8_t link[FRZ_HASH_LEN];     /* of the last whole block: the chain head */
-	uint8_t seal_link[FRZ_HASH_LEN];        /* what frec printed at the end; when sealed */
-	uint8_t prefix_sha256[FRZ_HASH_LEN];    /* of the file up to the SEAL; when sealed, not skimmed */
-	uint8_t sha256[FRZ_HASH_LEN];           /* of the first `bytes` bytes; not skimmed, no damage */
-	uint64_t prefix_bytes;          /* when sealed */
+	uint8_t case_id[16];		 /* zeros before GENESIS was read */
+	uint8_t link[FRZ_HASH_LEN];	 /* of the last whole block: the chain head */
+	uint8_t seal_link[FRZ_HASH_LEN]; /* what frec printed at the end; when sealed */
+	/* of the file up to the SEAL; when sealed, not skimmed */
+	uint8_t prefix_sha256[FRZ_HASH_LEN];
+	/* of the first `bytes` bytes; not skimmed, no damage */
+	uint8_t sha256[FRZ_HASH_LEN];
+	uint64_t prefix_bytes; /* when sealed */
 	uint64_t blocks, segments, ticks, recoveries, custodies;
 	uint64_t events, lost;
-	uint64_t bytes;                 /* length of the whole blocks and frames read */
-	uint64_t file_bytes;            /* length of the file when last looked at */
-	uint64_t tick_seconds;          /* promised */
+	uint64_t bytes;	       /* length of the whole blocks and frames read */
+	uint64_t file_bytes;   /* length of the file when last looked at */
+	uint64_t tick_seconds; /* promised */
 	/* longest time between two blocks of one boot, ns, and where it ended */
 	uint64_t silence_ns, silence_block;
-	struct frz_moment start, last;  /* GENESIS; the latest moment told by a block */
-	uint64_t damages;               /* items of type 0 */
-	uint64_t unknown_fields;        /* ancillary fields that were skipped */
+	struct frz_moment start, last; /* GENESIS; the latest moment told by a block */
+	uint64_t damages;	       /* items of type 0 */
+	uint64_t unknown_fields;       /* ancillary fields that were skipped */
 	bool sealed;
 };
 void frz_case_head(const struct frz_case *c, struct frz_case_head *h);

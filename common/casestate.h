@@ -18,7 +18,7 @@ struct frz_case_state {
 	uint64_t last_segment_offset;
 	bool extract;	    /* its RECOVERY tells of the original */
 	uint64_t from_tail; /* events that RECOVERY took and no segment had yet */
-	uint8_t *index; /* what the SEAL's index must be */
+	uint8_t *index;	    /* what the SEAL's index must be */
 	size_t index_len, index_cap;
 };
 

@@ -14,8 +14,8 @@
 #define FRZ_TOKENS_DECL	  6 /* 0x03..0x7f */
 #define FRZ_TOKENS_EVENT  7 /* 0x80..0xbf */
 #define FRZ_TOKENS_NOTE	  1 /* 0xc0..0xff */
-#define FRZ_COLUMNS \
-	(4 + FRZ_TOKENS_STRING + FRZ_TOKENS_DECL + FRZ_TOKENS_EVENT + FRZ_TOKENS_NOTE)
+/* Of all of them together. */
+#define FRZ_COLUMNS (4 + FRZ_TOKENS_STRING + FRZ_TOKENS_DECL + FRZ_TOKENS_EVENT + FRZ_TOKENS_NOTE)
 
 struct frz_columns {
 	size_t records; /* bytes of the column of types */

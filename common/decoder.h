@@ -16,7 +16,8 @@ struct frz_decoder {
 	const uint8_t *n, *a, *b;
 	size_t timed, timed_done;
 	uint64_t seq, mono; /* of the next event; of the last timed record */
-	uint64_t end_seq, last_mono; /* what the SEGMENT block says: behind the last event; latest time */
+	/* what the SEGMENT block says: behind the last event; latest time */
+	uint64_t end_seq, last_mono;
 	const char *why;
 };
 

@@ -64,6 +64,7 @@ struct frz_str frz_path_of_slot(const struct frz_decoder *d, const struct frz_ca
 {
 	struct frz_attachment a;
 	struct frz_str name, s;
+	bool has_dir;
 
 	if (frz_att_find(c, FRZ_A_FILE, slot, &a)) {
 		const struct frz_file *file = frz_dec_file(d, frz_take_varint(&a.value));
@@ -76,9 +77,9 @@ struct frz_str frz_path_of_slot(const struct frz_decoder *d, const struct frz_ca
 		return dir;
 	if (!name.len)
 		return dir;
+	has_dir = string_att(d, c, FRZ_A_DIR, slot, &dir);
 	if (name.p[0] == '/')
-		return string_att(d, c, FRZ_A_DIR, slot, &dir) ? join_path(dir, name, join, cap) : name;
-	string_att(d, c, FRZ_A_DIR, slot, &dir);
+		return has_dir ? join_path(dir, name, join, cap) : name;
 	return dir.len ? join_path(dir, name, join, cap) : name;
 }
 

@@ -11,13 +11,13 @@
 #define FRZ_DETAIL_MAX 1024
 
 struct frz_desc {
-	const struct frz_sysent *ent;   /* NULL: not in the table */
-	char name[40];                  /* "openat", "io_uring.read", "syscall_512" */
+	const struct frz_sysent *ent; /* NULL: not in the table */
+	char name[40];		      /* "openat", "io_uring.read", "syscall_512" */
 	/* first fd argument that is open (for open and its kin: the fd returned), else the fd
 	 * returned, else the directory fd when that alone was meant; -1 none */
 	int32_t fd;
-	uint64_t instance;              /* of fd; 0 not known */
-	uint64_t read_instance;         /* fd instances that bytes moved from / to; 0 none */
+	uint64_t instance;	/* of fd; 0 not known */
+	uint64_t read_instance; /* fd instances that bytes moved from / to; 0 none */
 	uint64_t write_instance;
 	/* path: what the kernel resolved (of the fd returned or used, or FILE attachment);
 	 * failing that the passed path made absolute by joining it to its directory, with no
@@ -28,13 +28,13 @@ struct frz_desc {
 	struct frz_str path, path2;
 	/* moved, as the kernel returned it; -1: not a transfer, failed, or not known */
 	int64_t bytes;
-	const char *err;                /* errno name, "E?" if it has none; NULL: no error */
-	bool returned;                  /* false: ret is not known */
+	const char *err; /* errno name, "E?" if it has none; NULL: no error */
+	bool returned;	 /* false: ret is not known */
 	/* printable ASCII apart from UTF-8 taken over as it is; control bytes escaped as \xNN.
 	 * e.g. `O_WRONLY|O_CREAT|O_CLOEXEC 0644 name="out.txt"`. What was cut or unreadable
 	 * and signs come before strings; a detail that was too long ends in "..." */
 	char detail[FRZ_DETAIL_MAX];
-	char join[2][8192];             /* storage for joined paths */
+	char join[2][8192]; /* storage for joined paths */
 };
 
 /* rec is a SYSCALL or URING record just decoded by d. */

@@ -11,63 +11,63 @@ enum { NO_OFFSET, OFFSET };
 struct op {
 	uint8_t moves;
 	uint8_t offset; /* `off` is a file offset */
-	uint8_t fd; /* enum frz_uring_fd */
-	uint8_t flags; /* set of the operation's flags, + 1; 0 none */
+	uint8_t fd;	/* enum frz_uring_fd */
+	uint8_t flags;	/* set of the operation's flags, + 1; 0 none */
 };
 
 /* Argument numbers of a URING record (record.h). */
 enum { ARG_FD, ARG_OFF, ARG_ADDR, ARG_LEN, ARG_FLAGS, ARG_USER };
 
 static const struct op ops[] = {
-	[0] = { MOVES_NONE, NO_OFFSET, FRZ_UFD_NONE, 0 },			  /* nop */
-	[1] = { READS, OFFSET, FRZ_UFD_FILE, FRZ_SET_RWF + 1 },		  /* readv */
-	[2] = { WRITES, OFFSET, FRZ_UFD_FILE, FRZ_SET_RWF + 1 },		  /* writev */
-	[4] = { READS, OFFSET, FRZ_UFD_FILE, FRZ_SET_RWF + 1 },		  /* read_fixed */
-	[5] = { WRITES, OFFSET, FRZ_UFD_FILE, FRZ_SET_RWF + 1 },		  /* write_fixed */
-	[7] = { MOVES_NONE, NO_OFFSET, FRZ_UFD_NONE, 0 },			  /* poll_remove */
-	[8] = { MOVES_NONE, OFFSET, FRZ_UFD_FILE, FRZ_SET_SYNC_RANGE + 1 },	  /* sync_file_range */
-	[9] = { WRITES, NO_OFFSET, FRZ_UFD_FILE, FRZ_SET_MSG + 1 },		  /* sendmsg */
-	[10] = { READS, NO_OFFSET, FRZ_UFD_FILE, FRZ_SET_MSG + 1 },		  /* recvmsg */
-	[11] = { MOVES_NONE, NO_OFFSET, FRZ_UFD_NONE, 0 },			  /* timeout */
-	[12] = { MOVES_NONE, NO_OFFSET, FRZ_UFD_NONE, 0 },			  /* timeout_remove */
+	[0] = { MOVES_NONE, NO_OFFSET, FRZ_UFD_NONE, 0 },		       /* nop */
+	[1] = { READS, OFFSET, FRZ_UFD_FILE, FRZ_SET_RWF + 1 },		       /* readv */
+	[2] = { WRITES, OFFSET, FRZ_UFD_FILE, FRZ_SET_RWF + 1 },	       /* writev */
+	[4] = { READS, OFFSET, FRZ_UFD_FILE, FRZ_SET_RWF + 1 },		       /* read_fixed */
+	[5] = { WRITES, OFFSET, FRZ_UFD_FILE, FRZ_SET_RWF + 1 },	       /* write_fixed */
+	[7] = { MOVES_NONE, NO_OFFSET, FRZ_UFD_NONE, 0 },		       /* poll_remove */
+	[8] = { MOVES_NONE, OFFSET, FRZ_UFD_FILE, FRZ_SET_SYNC_RANGE + 1 },    /* sync_file_range */
+	[9] = { WRITES, NO_OFFSET, FRZ_UFD_FILE, FRZ_SET_MSG + 1 },	       /* sendmsg */
+	[10] = { READS, NO_OFFSET, FRZ_UFD_FILE, FRZ_SET_MSG + 1 },	       /* recvmsg */
+	[11] = { MOVES_NONE, NO_OFFSET, FRZ_UFD_NONE, 0 },		       /* timeout */
+	[12] = { MOVES_NONE, NO_OFFSET, FRZ_UFD_NONE, 0 },		       /* timeout_remove */
 	[13] = { MOVES_NONE, NO_OFFSET, FRZ_UFD_FILE, FRZ_SET_SOCKFLAGS + 1 }, /* accept */
-	[14] = { MOVES_NONE, NO_OFFSET, FRZ_UFD_NONE, 0 },			  /* async_cancel */
-	[15] = { MOVES_NONE, NO_OFFSET, FRZ_UFD_NONE, 0 },			  /* link_timeout */
-	[17] = { MOVES_NONE, OFFSET, FRZ_UFD_FILE, 0 },			  /* fallocate */
-	[18] = { MOVES_NONE, NO_OFFSET, FRZ_UFD_DIR, FRZ_SET_OPEN + 1 },	  /* openat */
-	[20] = { MOVES_NONE, NO_OFFSET, FRZ_UFD_NONE, 0 },			  /* files_update */
-	[21] = { MOVES_NONE, NO_OFFSET, FRZ_UFD_DIR, FRZ_SET_AT + 1 },	  /* statx */
-	[22] = { READS, OFFSET, FRZ_UFD_FILE, FRZ_SET_RWF + 1 },		  /* read */
-	[23] = { WRITES, OFFSET, FRZ_UFD_FILE, FRZ_SET_RWF + 1 },		  /* write */
-	[24] = { MOVES_NONE, OFFSET, FRZ_UFD_FILE, FRZ_SET_FADVISE + 1 },	  /* fadvise */
-	[25] = { MOVES_NONE, NO_OFFSET, FRZ_UFD_NONE, FRZ_SET_MADVISE + 1 },	  /* madvise */
-	[26] = { WRITES, NO_OFFSET, FRZ_UFD_FILE, FRZ_SET_MSG + 1 },		  /* send */
-	[27] = { READS, NO_OFFSET, FRZ_UFD_FILE, FRZ_SET_MSG + 1 },		  /* recv */
-	[28] = { MOVES_NONE, NO_OFFSET, FRZ_UFD_DIR, 0 },			  /* openat2 */
-	[30] = { COPIES, OFFSET, FRZ_UFD_FILE, FRZ_SET_SPLICE + 1 },		  /* splice */
-	[31] = { MOVES_NONE, NO_OFFSET, FRZ_UFD_NONE, 0 },			  /* provide_buffers */
-	[32] = { MOVES_NONE, NO_OFFSET, FRZ_UFD_NONE, 0 },			  /* remove_buffers */
-	[33] = { COPIES, NO_OFFSET, FRZ_UFD_FILE, FRZ_SET_SPLICE + 1 },	  /* tee */
-	[35] = { MOVES_NONE, NO_OFFSET, FRZ_UFD_DIR, FRZ_SET_RENAME + 1 },	  /* renameat */
-	[36] = { MOVES_NONE, NO_OFFSET, FRZ_UFD_DIR, FRZ_SET_UNLINK + 1 },	  /* unlinkat */
-	[37] = { MOVES_NONE, NO_OFFSET, FRZ_UFD_DIR, 0 },			  /* mkdirat */
-	[38] = { MOVES_NONE, NO_OFFSET, FRZ_UFD_DIR, 0 },			  /* symlinkat */
-	[39] = { MOVES_NONE, NO_OFFSET, FRZ_UFD_DIR, FRZ_SET_AT + 1 },	  /* linkat */
-	[41] = { MOVES_NONE, NO_OFFSET, FRZ_UFD_FILE, FRZ_SET_XATTR + 1 },	  /* fsetxattr */
-	[42] = { MOVES_NONE, NO_OFFSET, FRZ_UFD_NONE, FRZ_SET_XATTR + 1 },	  /* setxattr */
-	[44] = { MOVES_NONE, NO_OFFSET, FRZ_UFD_NONE, 0 },			  /* getxattr */
-	[45] = { MOVES_NONE, NO_OFFSET, FRZ_UFD_NONE, 0 },			  /* socket */
-	[47] = { WRITES, NO_OFFSET, FRZ_UFD_FILE, FRZ_SET_MSG + 1 },		  /* send_zc */
-	[48] = { WRITES, NO_OFFSET, FRZ_UFD_FILE, FRZ_SET_MSG + 1 },		  /* sendmsg_zc */
-	[49] = { READS, OFFSET, FRZ_UFD_FILE, FRZ_SET_RWF + 1 },		  /* read_multishot */
-	[50] = { MOVES_NONE, NO_OFFSET, FRZ_UFD_NONE, 0 },			  /* waitid */
-	[51] = { MOVES_NONE, NO_OFFSET, FRZ_UFD_NONE, 0 },			  /* futex_wait */
-	[52] = { MOVES_NONE, NO_OFFSET, FRZ_UFD_NONE, 0 },			  /* futex_wake */
-	[53] = { MOVES_NONE, NO_OFFSET, FRZ_UFD_NONE, 0 },			  /* futex_waitv */
-	[58] = { READS, NO_OFFSET, FRZ_UFD_FILE, FRZ_SET_MSG + 1 },		  /* recv_zc */
-	[60] = { READS, OFFSET, FRZ_UFD_FILE, FRZ_SET_RWF + 1 },		  /* readv_fixed */
-	[61] = { WRITES, OFFSET, FRZ_UFD_FILE, FRZ_SET_RWF + 1 },		  /* writev_fixed */
-	[62] = { MOVES_NONE, NO_OFFSET, FRZ_UFD_NONE, 0 },			  /* pipe */
+	[14] = { MOVES_NONE, NO_OFFSET, FRZ_UFD_NONE, 0 },		       /* async_cancel */
+	[15] = { MOVES_NONE, NO_OFFSET, FRZ_UFD_NONE, 0 },		       /* link_timeout */
+	[17] = { MOVES_NONE, OFFSET, FRZ_UFD_FILE, 0 },			       /* fallocate */
+	[18] = { MOVES_NONE, NO_OFFSET, FRZ_UFD_DIR, FRZ_SET_OPEN + 1 },       /* openat */
+	[20] = { MOVES_NONE, NO_OFFSET, FRZ_UFD_NONE, 0 },		       /* files_update */
+	[21] = { MOVES_NONE, NO_OFFSET, FRZ_UFD_DIR, FRZ_SET_AT + 1 },	       /* statx */
+	[22] = { READS, OFFSET, FRZ_UFD_FILE, FRZ_SET_RWF + 1 },	       /* read */
+	[23] = { WRITES, OFFSET, FRZ_UFD_FILE, FRZ_SET_RWF + 1 },	       /* write */
+	[24] = { MOVES_NONE, OFFSET, FRZ_UFD_FILE, FRZ_SET_FADVISE + 1 },      /* fadvise */
+	[25] = { MOVES_NONE, NO_OFFSET, FRZ_UFD_NONE, FRZ_SET_MADVISE + 1 },   /* madvise */
+	[26] = { WRITES, NO_OFFSET, FRZ_UFD_FILE, FRZ_SET_MSG + 1 },	       /* send */
+	[27] = { READS, NO_OFFSET, FRZ_UFD_FILE, FRZ_SET_MSG + 1 },	       /* recv */
+	[28] = { MOVES_NONE, NO_OFFSET, FRZ_UFD_DIR, 0 },		       /* openat2 */
+	[30] = { COPIES, OFFSET, FRZ_UFD_FILE, FRZ_SET_SPLICE + 1 },	       /* splice */
+	[31] = { MOVES_NONE, NO_OFFSET, FRZ_UFD_NONE, 0 },		       /* provide_buffers */
+	[32] = { MOVES_NONE, NO_OFFSET, FRZ_UFD_NONE, 0 },		       /* remove_buffers */
+	[33] = { COPIES, NO_OFFSET, FRZ_UFD_FILE, FRZ_SET_SPLICE + 1 },	       /* tee */
+	[35] = { MOVES_NONE, NO_OFFSET, FRZ_UFD_DIR, FRZ_SET_RENAME + 1 },     /* renameat */
+	[36] = { MOVES_NONE, NO_OFFSET, FRZ_UFD_DIR, FRZ_SET_UNLINK + 1 },     /* unlinkat */
+	[37] = { MOVES_NONE, NO_OFFSET, FRZ_UFD_DIR, 0 },		       /* mkdirat */
+	[38] = { MOVES_NONE, NO_OFFSET, FRZ_UFD_DIR, 0 },		       /* symlinkat */
+	[39] = { MOVES_NONE, NO_OFFSET, FRZ_UFD_DIR, FRZ_SET_AT + 1 },	       /* linkat */
+	[41] = { MOVES_NONE, NO_OFFSET, FRZ_UFD_FILE, FRZ_SET_XATTR + 1 },     /* fsetxattr */
+	[42] = { MOVES_NONE, NO_OFFSET, FRZ_UFD_NONE, FRZ_SET_XATTR + 1 },     /* setxattr */
+	[44] = { MOVES_NONE, NO_OFFSET, FRZ_UFD_NONE, 0 },		       /* getxattr */
+	[45] = { MOVES_NONE, NO_OFFSET, FRZ_UFD_NONE, 0 },		       /* socket */
+	[47] = { WRITES, NO_OFFSET, FRZ_UFD_FILE, FRZ_SET_MSG + 1 },	       /* send_zc */
+	[48] = { WRITES, NO_OFFSET, FRZ_UFD_FILE, FRZ_SET_MSG + 1 },	       /* sendmsg_zc */
+	[49] = { READS, OFFSET, FRZ_UFD_FILE, FRZ_SET_RWF + 1 },	       /* read_multishot */
+	[50] = { MOVES_NONE, NO_OFFSET, FRZ_UFD_NONE, 0 },		       /* waitid */
+	[51] = { MOVES_NONE, NO_OFFSET, FRZ_UFD_NONE, 0 },		       /* futex_wait */
+	[52] = { MOVES_NONE, NO_OFFSET, FRZ_UFD_NONE, 0 },		       /* futex_wake */
+	[53] = { MOVES_NONE, NO_OFFSET, FRZ_UFD_NONE, 0 },		       /* futex_waitv */
+	[58] = { READS, NO_OFFSET, FRZ_UFD_FILE, FRZ_SET_MSG + 1 },	       /* recv_zc */
+	[60] = { READS, OFFSET, FRZ_UFD_FILE, FRZ_SET_RWF + 1 },	       /* readv_fixed */
+	[61] = { WRITES, OFFSET, FRZ_UFD_FILE, FRZ_SET_RWF + 1 },	       /* writev_fixed */
+	[62] = { MOVES_NONE, NO_OFFSET, FRZ_UFD_NONE, 0 },		       /* pipe */
 };
 
 static const struct op *op_of(uint32_t opcode)
@@ -77,10 +77,7 @@ static const struct op *op_of(uint32_t opcode)
 	return opcode < sizeof(ops) / sizeof(ops[0]) ? &ops[opcode] : &other;
 }
 
-enum frz_uring_fd frz_uring_fd(unsigned opcode)
-{
-	return (enum frz_uring_fd)op_of(opcode)->fd;
-}
+enum frz_uring_fd frz_uring_fd(unsigned opcode) { return (enum frz_uring_fd)op_of(opcode)->fd; }
 
 static uint64_t instance_of(const struct frz_decoder *d, const struct frz_call *c, unsigned slot)
 {

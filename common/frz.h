@@ -26,6 +26,7 @@
 
 /* RFC 8878 skippable frame magics are 0x184D2A50..5F; pzstd uses ..50 and the
  * seekable format ..5E, so a case uses another. */
+/* clang-format off */
 #define FRZ_BLOCK_MAGIC   0x184D2A57u
 #define FRZ_ZSTD_MAGIC    0xFD2FB528u
 #define FRZ_VERSION       1
@@ -113,8 +114,9 @@ enum frz_key {
 	FRZ_K_END_REASON      = 64, /* text: "targets exited", "signal SIGINT", "duration", ... */
 	FRZ_K_SEGMENTS        = 65, /* u64 */
 	FRZ_K_TICKS           = 66, /* u64 */
-	FRZ_K_INDEX           = 67, /* bytes: per segment varint(block offset - previous one's) varint(events) */
-	FRZ_K_CHAIN_HEAD      = 68, /* bytes[32], = prev: the link of the last block before the seal */
+	FRZ_K_INDEX           = 67, /* bytes: per segment varint(block offset - previous one's)
+	                             * varint(events) */
+	FRZ_K_CHAIN_HEAD      = 68, /* bytes[32], = prev: link of the last block before the seal */
 	FRZ_K_PREFIX_BYTES    = 69, /* u64, = offset of the SEAL block */
 	FRZ_K_PREFIX_SHA256   = 70, /* bytes[32], of the file's first PREFIX_BYTES bytes */
 	/* RECOVERY */
@@ -144,15 +146,16 @@ enum frz_err {
 	FRZ_E_UNSEALED  = -10,  /* whole up to its last byte, but there is no SEAL */
 	FRZ_E_FOREIGN   = -11,  /* a tail file that belongs to another case */
 };
+/* clang-format on */
 
 /* Where and what: filled by readers when they return < 0. */
 struct frz_fault {
 	enum frz_err err;
-	uint64_t block;         /* index of the block at fault */
-	uint64_t offset;        /* in the file, bytes */
-	char what[200];         /* one line, printable ASCII */
+	uint64_t block;	 /* index of the block at fault */
+	uint64_t offset; /* in the file, bytes */
+	char what[200];	 /* one line, printable ASCII */
 };
 
-const char *frz_strerror(enum frz_err err);     /* "truncated", "corrupt", ... never NULL */
+const char *frz_strerror(enum frz_err err); /* "truncated", "corrupt", ... never NULL */
 
 #endif

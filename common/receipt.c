@@ -15,7 +15,9 @@ size_t frz_receipt_format(const struct frz_receipt *r, char *out, size_t cap)
 
 	frz_hex(r->head, FRZ_HASH_LEN, head);
 	frz_hex(r->case_sha256, FRZ_HASH_LEN, sha);
-	n = snprintf(out, cap, "frz-receipt: 1\nhead: %s\ncase-bytes: %ju\ncase-sha256: %s\n\n%.*s%.*s",
+	n = snprintf(out, cap,
+		     "frz-receipt: 1\nhead: %s\ncase-bytes: %ju\n"
+		     "case-sha256: %s\n\n%.*s%.*s",
 		     head, (uintmax_t)r->case_bytes, sha, (int)r->statement_len, r->statement_text,
 		     (int)r->signature_len, r->signature);
 	return n < 0 || (size_t)n >= cap ? 0 : (size_t)n;
@@ -78,8 +80,7 @@ static bool follows(const struct frz_receipt *r)
 	text[r->statement_len] = '\0';
 	return frz_custody_block(&b, s->block, s->prefix_bytes, s->before, text, r->signature,
 				 r->signature_len, link) == FRZ_OK &&
-	       memcmp(link, r->head, FRZ_HASH_LEN) == 0 &&
-	       r->case_bytes == s->prefix_bytes + b.len;
+	       memcmp(link, r->head, FRZ_HASH_LEN) == 0 && r->case_bytes == s->prefix_bytes + b.len;
 }
 
 enum frz_err frz_receipt_parse(const void *p, size_t n, struct frz_receipt *out, const char **why)

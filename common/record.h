@@ -21,6 +21,7 @@
 #include "bytes.h"
 #include "frz.h"
 
+/* clang-format off */
 enum frz_rec {
 	/* bytes of the string */
 	FRZ_R_STRING     = 0x01,
@@ -86,8 +87,9 @@ enum frz_abi { FRZ_ABI_X86_64 = 0, FRZ_ABI_I386 = 1, FRZ_ABI_X32 = 2, FRZ_ABI_AA
 
 enum frz_call_flag {
 	FRZ_C_NO_RETURN = 1,    /* had not returned when recording ended, or never returns */
-	FRZ_C_NO_ENTRY  = 2,    /* was under way at attach: entry time and arguments may be missing */
-	FRZ_C_RESTARTS  = 4,    /* returned ERESTART* inside the kernel: will be restarted or turned into EINTR */
+	FRZ_C_NO_ENTRY  = 2,    /* was under way at attach: entry time, arguments may be missing */
+	FRZ_C_RESTARTS  = 4,    /* returned ERESTART* inside the kernel: will be restarted or
+	                         * turned into EINTR */
 };
 
 /* attachment := v kind * 8 + slot, v len, value[len]
@@ -95,17 +97,19 @@ enum frz_call_flag {
 enum frz_att {
 	FRZ_A_FD     = 1,   /* len 0: the slot's number is an fd, its instance the one bound now;
 	                     * else v instance (0: was not open or could not be resolved) */
-	FRZ_A_FDNUM  = 2,   /* v fd, v instance: an fd inside an array or message (pipe, SCM_RIGHTS) */
+	FRZ_A_FDNUM  = 2,   /* v fd, v instance: an fd in an array or message (pipe, SCM_RIGHTS) */
 	FRZ_A_PATH   = 3,   /* s: the path exactly as the program passed it */
 	FRZ_A_DIR    = 4,   /* s: the directory which that (relative) path was relative to; of an
 	                     * absolute one the program's root, where that is not "/" */
 	FRZ_A_STR    = 5,   /* s: another string: xattr name, file system type, ... */
 	FRZ_A_ADDR   = 6,   /* sockaddr as the target laid it out */
-	FRZ_A_VICTIM = 7,   /* v file: what stood at the slot's path before the call removed or cut it */
+	FRZ_A_VICTIM = 7,   /* v file: what stood at the slot's path before the call removed or
+	                     * cut it */
 	FRZ_A_FILE   = 8,   /* v file: what the slot's path was resolved to by the kernel */
 	FRZ_A_DATA   = 9,   /* the first bytes of the slot's buffer (--snap) */
 	FRZ_A_LIST   = 10,  /* v s each: argv, ... */
-	FRZ_A_NUMS   = 11,  /* z each: the members of a small structure, in the order the syscall table gives */
+	FRZ_A_NUMS   = 11,  /* z each: the members of a small structure, in the order the syscall
+	                     * table gives */
 	FRZ_A_CUT    = 12,  /* v true count or size, 0 unknown: the slot's capture was limited */
 	FRZ_A_FAULT  = 13,  /* len 0: the slot's memory could not be read */
 	FRZ_A_SIGN   = 14,  /* s: a remark, e.g. "anti-debugging: PTRACE_TRACEME" */
@@ -120,7 +124,8 @@ enum frz_bind_how {
 	FRZ_B_FIRST_USE = 4,    /* met without its opening having been seen */
 	FRZ_B_DUP = 5,          /* dup, dup2, dup3, F_DUPFD by the next event */
 	FRZ_B_RECEIVED = 6,     /* SCM_RIGHTS or pidfd_getfd, the next event */
-	FRZ_B_RESTATE = 7,      /* same instance as before: new segment, or its file was renamed, connected, ... */
+	FRZ_B_RESTATE = 7,      /* same instance as before: new segment, or its file was renamed,
+	                         * connected, ... */
 	FRZ_B_URING = 8,        /* opened through io_uring */
 };
 
@@ -144,8 +149,10 @@ enum frz_ctx_key {
 };
 
 enum frz_born {
-	FRZ_BORN_ATTACH = 1, FRZ_BORN_CLONE = 2, FRZ_BORN_FORK = 3, FRZ_BORN_VFORK = 4, FRZ_BORN_LAUNCH = 5,
-	FRZ_BORN_EXEC = 6,      /* goes on under the leader's tid after its execve; parent: the tid it had */
+	FRZ_BORN_ATTACH = 1, FRZ_BORN_CLONE = 2, FRZ_BORN_FORK = 3, FRZ_BORN_VFORK = 4,
+	FRZ_BORN_LAUNCH = 5,
+	FRZ_BORN_EXEC = 6,      /* goes on under the leader's tid after its execve; parent: the
+	                         * tid it had */
 };
 enum frz_gone {
 	FRZ_GONE_EXIT = 1,      /* wait status says how */
@@ -153,7 +160,10 @@ enum frz_gone {
 	FRZ_GONE_DETACHED = 3,  /* recording ended, it lives on */
 	FRZ_GONE_LOST = 4,      /* vanished without a status */
 };
-enum frz_io_when { FRZ_IO_ATTACH = 1, FRZ_IO_BEFORE_EXEC = 2, FRZ_IO_AFTER_EXEC = 3, FRZ_IO_EXIT = 4, FRZ_IO_DETACH = 5 };
+enum frz_io_when {
+	FRZ_IO_ATTACH = 1, FRZ_IO_BEFORE_EXEC = 2, FRZ_IO_AFTER_EXEC = 3, FRZ_IO_EXIT = 4,
+	FRZ_IO_DETACH = 5,
+};
 
 /* The parts of a FILE record, in the order of their mask bits. */
 enum frz_file_part {
@@ -168,35 +178,46 @@ enum frz_file_part {
 	FRZ_F_BTIME  = 1 << 8,
 	FRZ_F_MNT    = 1 << 9,  /* v mount id */
 	FRZ_F_NLINK  = 1 << 10, /* v */
-	FRZ_F_GONE   = 1 << 11, /* nothing: the kernel calls the path "(deleted)" (removed from `path`) */
+	FRZ_F_GONE   = 1 << 11, /* nothing: the kernel calls the path "(deleted)" (removed from
+	                         * `path`) */
 	FRZ_F_RDEV   = 1 << 12, /* v major, v minor */
-	FRZ_F_SOCK   = 1 << 13, /* v family, v type, v protocol, v len, local sockaddr, v len, peer sockaddr */
+	FRZ_F_SOCK   = 1 << 13, /* v family, v type, v protocol, v len, local sockaddr, v len, peer
+	                         * sockaddr */
 	FRZ_F_COOKIE = 1 << 14, /* v SO_COOKIE */
 	FRZ_F_NAMES  = 1 << 15, /* s owner's name, s group's name on the recorded host */
 	FRZ_F_ALL    = (1 << 16) - 1,
 };
+/* clang-format on */
 
-struct frz_time { int64_t sec; uint32_t nsec; };
+struct frz_time {
+	int64_t sec;
+	uint32_t nsec;
+};
 
-#define FRZ_SOCK_LISTENS 0x100  /* in a socket's type, beside SOCK_*: SO_ACCEPTCONN */
+#define FRZ_SOCK_LISTENS 0x100 /* in a socket's type, beside SOCK_*: SO_ACCEPTCONN */
 
 struct frz_sock {
 	uint16_t family, type, protocol;
-	const uint8_t *local, *peer;            /* sockaddr bytes, not owned; NULL when len is 0 */
+	const uint8_t *local, *peer; /* sockaddr bytes, not owned; NULL when len is 0 */
 	uint16_t local_len, peer_len;
 };
 
 struct frz_file {
-	uint32_t mask;                          /* FRZ_F_*; parts not in it are 0 */
-	uint32_t path;                          /* string number */
+	uint32_t mask; /* FRZ_F_*; parts not in it are 0 */
+	uint32_t path; /* string number */
 	uint32_t mode, uid, gid, dev_major, dev_minor, rdev_major, rdev_minor, nlink;
-	uint32_t owner_name, group_name;        /* string numbers */
+	uint32_t owner_name, group_name; /* string numbers */
 	uint64_t ino, size, mnt_id, cookie;
 	struct frz_time mtime, ctime, btime;
 	struct frz_sock sock;
 };
 
-struct frz_str { const uint8_t *p; uint32_t len; bool cut; uint64_t true_len; };
+struct frz_str {
+	const uint8_t *p;
+	uint32_t len;
+	bool cut;
+	uint64_t true_len;
+};
 
 /* ---- encode.c: append one record to b. None checks sense; b->full tells of lack of room. ---- */
 
@@ -211,8 +232,14 @@ void frz_enc_att_varint(struct frz_buf *body, enum frz_att kind, unsigned slot, 
 
 /* ---- decode.c ---- */
 
-struct frz_dproc { uint32_t pid, ppid, uid, comm, exe; uint64_t start; };
-struct frz_dthread { uint32_t tid, pid, comm; uint64_t table; };
+struct frz_dproc {
+	uint32_t pid, ppid, uid, comm, exe;
+	uint64_t start;
+};
+struct frz_dthread {
+	uint32_t tid, pid, comm;
+	uint64_t table;
+};
 struct frz_dbind {
 	uint64_t table, instance, parent;
 	int32_t fd;
@@ -224,17 +251,17 @@ struct frz_dbind {
 /* A decoded call (SYSCALL or URING). Pointers reach into the decoder's copy of the records. */
 struct frz_call {
 	uint32_t tid;
-	enum frz_abi abi;               /* SYSCALL only */
-	uint32_t nr;                    /* syscall number, or io_uring opcode */
-	uint32_t flags;                 /* frz_call_flag */
-	int64_t ret;                    /* negative errno on failure; 0 when NO_RETURN */
+	enum frz_abi abi; /* SYSCALL only */
+	uint32_t nr;	  /* syscall number, or io_uring opcode */
+	uint32_t flags;	  /* frz_call_flag */
+	int64_t ret;	  /* negative errno on failure; 0 when NO_RETURN */
 	uint32_t arg_mask;
 	int64_t arg[6];
-	struct frz_cur atts;            /* for frz_att_next, checked whole beforehand */
+	struct frz_cur atts; /* for frz_att_next, checked whole beforehand */
 };
 
 struct frz_attachment {
-	enum frz_att kind;              /* may be a number that this version does not know */
+	enum frz_att kind; /* may be a number that this version does not know */
 	unsigned slot;
 	struct frz_cur value;
 };
@@ -242,16 +269,17 @@ struct frz_attachment {
 /* One record as the decoder hands it out. */
 struct frz_record {
 	enum frz_rec type;
-	uint64_t seq;                   /* events only, else 0 */
-	uint64_t mono_ns;               /* timed only: CLOCK_MONOTONIC when made; entry = mono_ns - dur_ns */
+	uint64_t seq; /* events only, else 0 */
+	/* timed only: CLOCK_MONOTONIC when made; entry = mono_ns - dur_ns */
+	uint64_t mono_ns;
 	uint64_t dur_ns;
-	struct frz_cur body;            /* the raw body, always */
-	union {                         /* set by type */
-		uint32_t number;        /* STRING, STRING_CUT, FILE: its number */
+	struct frz_cur body;	 /* the raw body, always */
+	union {			 /* set by type */
+		uint32_t number; /* STRING, STRING_CUT, FILE: its number */
 		struct frz_dproc proc;
 		struct frz_dthread thread;
-		struct frz_dbind bind;  /* BIND; UNBIND: the binding that ended */
-		struct frz_call call;   /* SYSCALL, URING */
+		struct frz_dbind bind; /* BIND; UNBIND: the binding that ended */
+		struct frz_call call;  /* SYSCALL, URING */
 	} u;
 };
 
@@ -266,7 +294,7 @@ struct frz_record {
 struct frz_decoder;
 struct frz_case_segment; /* casefile.h */
 
-struct frz_decoder *frz_decoder_new(void);              /* NULL: no memory */
+struct frz_decoder *frz_decoder_new(void); /* NULL: no memory */
 void frz_decoder_free(struct frz_decoder *d);
 
 /* Starts a segment. raw stays the caller's and must outlive the decoding. s: what its SEGMENT
@@ -274,12 +302,12 @@ void frz_decoder_free(struct frz_decoder *d);
  * declarations, and what earlier records pointed to is gone. FRZ_OK, FRZ_E_NOMEM, or
  * FRZ_E_CORRUPT when planes and columns do not fit raw_len and each other. */
 enum frz_err frz_decoder_begin(struct frz_decoder *d, const void *raw,
-                               const struct frz_case_segment *s);
+			       const struct frz_case_segment *s);
 /* The same state fed with loose records instead of a whole segment (frec -v, the tail):
  * begin_loose forgets declarations; feed decodes the one record at the head of `rec`. */
 void frz_decoder_begin_loose(struct frz_decoder *d);
 enum frz_err frz_decoder_feed(struct frz_decoder *d, struct frz_cur *rec, uint64_t seq,
-                              uint64_t mono_ns, uint64_t dur_ns, struct frz_record *out);
+			      uint64_t mono_ns, uint64_t dur_ns, struct frz_record *out);
 /* Next record: FRZ_OK, FRZ_END (all planes used up exactly, all events that the block says
  * were there), or an error with *why set to one line. Declarations are applied before they
  * are returned, an UNBIND after the record it names was looked up (u.bind.instance is 0 when
@@ -298,10 +326,11 @@ const struct frz_dbind *frz_dec_instance(const struct frz_decoder *d, uint64_t i
 /* Iterates attachments: true and *a set, or false at the end. */
 bool frz_att_next(struct frz_cur *atts, struct frz_attachment *a);
 /* Finds the attachment of that kind and slot, false if there is none. */
-bool frz_att_find(const struct frz_call *c, enum frz_att kind, unsigned slot, struct frz_attachment *a);
+bool frz_att_find(const struct frz_call *c, enum frz_att kind, unsigned slot,
+		  struct frz_attachment *a);
 /* The instance behind an FD or FDNUM attachment of call c (follows the binding now in
  * force when it is implied); 0 when there is none. *fd gets the fd number. */
 uint64_t frz_att_instance(const struct frz_decoder *d, const struct frz_call *c,
-                          const struct frz_attachment *a, int32_t *fd);
+			  const struct frz_attachment *a, int32_t *fd);
 
 #endif

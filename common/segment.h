@@ -46,11 +46,11 @@ enum frz_err frz_packer_add(struct frz_packer *p, const void *rec, size_t len, u
 			    uint64_t dur_ns);
 
 struct frz_packed {
-	const uint8_t *frame;           /* owned by the packer, valid until the next finish */
+	const uint8_t *frame; /* owned by the packer, valid until the next finish */
 	size_t frame_len, raw_len;
 	uint8_t frame_sha256[FRZ_HASH_LEN], raw_sha256[FRZ_HASH_LEN];
-	uint64_t events;                /* records of an event type */
-	uint64_t last_mono;             /* largest time added, first_mono when none is larger */
+	uint64_t events;    /* records of an event type */
+	uint64_t last_mono; /* largest time added, first_mono when none is larger */
 };
 /* Compresses what was added; begin must come before the next add. FRZ_OK or FRZ_E_NOMEM. */
 enum frz_err frz_packer_finish(struct frz_packer *p, int zstd_level, struct frz_packed *out);

@@ -6,7 +6,9 @@
 
 #include "frz.h"
 
-struct frz_sha256 { struct sha256_ctx ctx; };
+struct frz_sha256 {
+	struct sha256_ctx ctx;
+};
 
 void frz_sha256_init(struct frz_sha256 *h);
 void frz_sha256_add(struct frz_sha256 *h, const void *p, size_t n);
@@ -15,6 +17,6 @@ void frz_sha256_peek(const struct frz_sha256 *h, uint8_t out[FRZ_HASH_LEN]);
 void frz_sha256_of(const void *p, size_t n, uint8_t out[FRZ_HASH_LEN]);
 
 #define FRZ_HEX_LEN (2 * FRZ_HASH_LEN + 1)
-void frz_hex(const uint8_t *p, size_t n, char *out);    /* 2n characters and a NUL */
+void frz_hex(const uint8_t *p, size_t n, char *out); /* 2n characters and a NUL */
 
 #endif

@@ -13,7 +13,7 @@
 #include "statement.h"
 
 #define SIG_BEGIN "-----BEGIN SSH SIGNATURE-----\n"
-#define SIG_END   "-----END SSH SIGNATURE-----\n"
+#define SIG_END	  "-----END SSH SIGNATURE-----\n"
 
 static const char *const remark_names[FRZ_REMARKS] = {
 	[FRZ_REMARK_PURPOSE] = "purpose", [FRZ_REMARK_AUTHORITY] = "authority",
@@ -78,7 +78,8 @@ bool frz_signature_ok(const void *p, size_t n)
 	if (n > FRZ_SIGNATURE_MAX || n < sizeof(SIG_BEGIN) + sizeof(SIG_END))
 		return false;
 	end = s + n - (sizeof(SIG_END) - 1);
-	if (memcmp(s, SIG_BEGIN, sizeof(SIG_BEGIN) - 1) != 0 || memcmp(end, SIG_END, sizeof(SIG_END) - 1) != 0 || end[-1] != '\n')
+	if (memcmp(s, SIG_BEGIN, sizeof(SIG_BEGIN) - 1) != 0 ||
+	    memcmp(end, SIG_END, sizeof(SIG_END) - 1) != 0 || end[-1] != '\n')
 		return false;
 	for (s += sizeof(SIG_BEGIN) - 1; s < end; s++)
 		if (!(*s >= 'a' && *s <= 'z') && !(*s >= 'A' && *s <= 'Z') &&

@@ -36,10 +36,10 @@
 /* What signatures are made for, so that one made for something else is none of ours. */
 #define FRZ_CUSTODY_NAMESPACE "frec-custody@v1"
 
-#define FRZ_PERSON_MAX    127
-#define FRZ_REMARK_MAX    1000
-#define FRZ_STATEMENT_MAX 8192
-#define FRZ_SIGNATURE_MAX 32768
+#define FRZ_PERSON_MAX	      127
+#define FRZ_REMARK_MAX	      1000
+#define FRZ_STATEMENT_MAX     8192
+#define FRZ_SIGNATURE_MAX     32768
 
 enum frz_custody_kind { FRZ_CUSTODY_SIGN = 1, FRZ_CUSTODY_RELEASE = 2, FRZ_CUSTODY_RECEIVE = 3 };
 
@@ -57,11 +57,11 @@ struct frz_statement {
 	uint8_t case_id[16], prefix_sha256[FRZ_HASH_LEN], before[FRZ_HASH_LEN];
 	uint64_t entry, block, prefix_bytes;
 	char who[FRZ_PERSON_MAX + 1];
-	char to[FRZ_PERSON_MAX + 1];    /* empty unless kind is release */
-	char from[FRZ_PERSON_MAX + 1];  /* empty unless kind is receive */
-	uint64_t release_entry;         /* 0 unless kind is receive */
-	char remark[FRZ_REMARKS][FRZ_REMARK_MAX + 1];   /* empty: not there */
-	int64_t claimed_time;           /* seconds since 1970, UTC; years 1970 to 9999 */
+	char to[FRZ_PERSON_MAX + 1];		      /* empty unless kind is release */
+	char from[FRZ_PERSON_MAX + 1];		      /* empty unless kind is receive */
+	uint64_t release_entry;			      /* 0 unless kind is receive */
+	char remark[FRZ_REMARKS][FRZ_REMARK_MAX + 1]; /* empty: not there */
+	int64_t claimed_time; /* seconds since 1970, UTC; years 1970 to 9999 */
 };
 
 /* FRZ_OK and *out; or FRZ_E_CORRUPT (FRZ_E_VERSION: another version of statement), with one
@@ -82,8 +82,8 @@ bool frz_remark_ok(const char *text);
 /* An armoured SSHSIG and nothing else, by its look: the two marker lines and base64 between. */
 bool frz_signature_ok(const void *p, size_t n);
 
-const char *frz_custody_kind_name(enum frz_custody_kind kind);  /* "release" */
-const char *frz_remark_name(enum frz_remark remark);            /* "purpose" */
+const char *frz_custody_kind_name(enum frz_custody_kind kind); /* "release" */
+const char *frz_remark_name(enum frz_remark remark);	       /* "purpose" */
 
 /* "2026-11-23T06:30:00Z" */
 void frz_claimed_time(int64_t t, char out[FRZ_TIME_MAX]);

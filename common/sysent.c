@@ -18,13 +18,13 @@ struct frz_command {
 #define FRZ_GEN_SYSENTS
 #include "syscalls.inc"
 
-#define I386_SOCKETCALL	  102
-#define CMD_DUPFD	  0
-#define CMD_DUPFD_CLOEXEC 1030
-#define NEW_LISTENER	  8 /* SECCOMP_FILTER_FLAG_NEW_LISTENER */
-#define ENTER_REGISTERED_RING 0x10 /* IORING_ENTER_REGISTERED_RING */
+#define I386_SOCKETCALL	      102
+#define CMD_DUPFD	      0
+#define CMD_DUPFD_CLOEXEC     1030
+#define NEW_LISTENER	      8		 /* SECCOMP_FILTER_FLAG_NEW_LISTENER */
+#define ENTER_REGISTERED_RING 0x10	 /* IORING_ENTER_REGISTERED_RING */
 #define USE_REGISTERED_RING   0x80000000 /* IORING_REGISTER_USE_REGISTERED_RING */
-#define COUNT(a)	  (sizeof(a) / sizeof((a)[0]))
+#define COUNT(a)	      (sizeof(a) / sizeof((a)[0]))
 
 const unsigned frz_sysents_n = COUNT(frz_sysents);
 
@@ -91,8 +91,9 @@ unsigned frz_call_number(enum frz_abi abi, uint32_t *nr, const uint64_t arg[6], 
 static const struct frz_argdef *by_command(int set, uint64_t value, unsigned index)
 {
 	static const struct frz_argdef unknown[] = {
-		{ "arg", FRZ_ARG_HEX, -1 },  { "arg3", FRZ_ARG_HEX, -1 }, { "arg4", FRZ_ARG_HEX, -1 },
-		{ "arg5", FRZ_ARG_HEX, -1 }, { "arg6", FRZ_ARG_HEX, -1 },
+		{ "arg", FRZ_ARG_HEX, -1 },  { "arg3", FRZ_ARG_HEX, -1 },
+		{ "arg4", FRZ_ARG_HEX, -1 }, { "arg5", FRZ_ARG_HEX, -1 },
+		{ "arg6", FRZ_ARG_HEX, -1 },
 	};
 
 	static const struct frz_argdef unused = { "arg", FRZ_ARG_NONE, -1 };

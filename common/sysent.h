@@ -12,16 +12,20 @@
 
 #include "record.h"
 
+/* clang-format off */
+
 /* Classes for -e. Everything but OTHER is recorded by default. */
 enum frz_class {
 	FRZ_CL_FILE    = 1 << 0,    /* takes a path, or changes a file's metadata */
 	FRZ_CL_DESC    = 1 << 1,    /* makes, ends, duplicates, positions, polls or passes an fd */
 	FRZ_CL_IO      = 1 << 2,    /* moves bytes through an fd */
 	FRZ_CL_NET     = 1 << 3,
-	FRZ_CL_PROCESS = 1 << 4,    /* creates, ends, signals or changes a process or its credentials;
-				     * changes the running system (modules, clock, host name) */
+	FRZ_CL_PROCESS = 1 << 4,    /* creates, ends, signals or changes a process or its
+				     * credentials; changes the running system (modules, clock,
+				     * host name) */
 	FRZ_CL_MEMORY  = 1 << 5,    /* maps */
-	FRZ_CL_OTHER   = 1 << 6,    /* in the table, outside the purpose: time, signals, scheduling, futexes */
+	FRZ_CL_OTHER   = 1 << 6,    /* in the table, outside the purpose: time, signals,
+				     * scheduling, futexes */
 };
 #define FRZ_CL_DEFAULT (FRZ_CL_OTHER - 1)
 #define FRZ_CL_ALL     (2 * FRZ_CL_OTHER - 1)
@@ -42,13 +46,15 @@ enum frz_argkind {
 			       * comes first in _llseek alone. Each kept as 32 unsigned bits */
 	FRZ_ARG_PGOFF,        /* ULONG, an offset in units of 4096 bytes (mmap2) */
 	FRZ_ARG_FD,           /* may be -1 or not open */
-	FRZ_ARG_DIRFD,        /* the directory for the path argument right behind it; AT_FDCWD (-100) */
+	FRZ_ARG_DIRFD,        /* the directory for the path argument right behind it; AT_FDCWD
+			       * (-100) */
 	FRZ_ARG_PATH,         /* NUL-terminated path; relative to the DIRFD before it, else to the
 			       * cwd. NULL or "" with a DIRFD: that fd's own file */
 	FRZ_ARG_STR,          /* another NUL-terminated string; may be NULL */
 	FRZ_ARG_STRV,         /* NULL-terminated vector of strings; frz_abi_ptr() bytes a pointer */
 	FRZ_ARG_BUF_IN,       /* read by the kernel; param: slot of the length */
-	FRZ_ARG_BUF_OUT,      /* written by the kernel; its length is what was returned; param alike */
+	FRZ_ARG_BUF_OUT,      /* written by the kernel; its length is what was returned; param
+			       * alike */
 	/* pointers and sizes in these have frz_abi_ptr() bytes too */
 	FRZ_ARG_IOV_IN, FRZ_ARG_IOV_OUT,    /* struct iovec[]; param: slot of the count */
 	FRZ_ARG_MSG_IN, FRZ_ARG_MSG_OUT,    /* struct msghdr */
@@ -89,7 +95,8 @@ enum frz_retkind {
 enum frz_effect {
 	FRZ_FX_NONE = 0,
 	FRZ_FX_CLOSE,       /* arg 0 ends */
-	FRZ_FX_DUP,         /* the returned fd (dup, dup2, dup3) duplicates arg 0; an open one there ends first */
+	FRZ_FX_DUP,         /* the returned fd (dup, dup2, dup3) duplicates arg 0; an open one
+			     * there ends first */
 	FRZ_FX_FCNTL,       /* F_DUPFD*, F_SETFD, F_SETFL */
 	FRZ_FX_CLOSE_RANGE,
 	FRZ_FX_PAIR,        /* two new fds in the FD2_OUT argument */
@@ -116,24 +123,28 @@ enum frz_effect {
 			     * looked at whenever any call that it may stand for is recorded */
 };
 
+/* clang-format on */
+
 struct frz_argdef {
 	const char *name;
-	uint8_t kind;       /* frz_argkind */
-	int16_t param;      /* slot, flag set (flags.h) or structure (frz_numsdef); -1 none */
+	uint8_t kind;  /* frz_argkind */
+	int16_t param; /* slot, flag set (flags.h) or structure (frz_numsdef); -1 none */
 };
 
 struct frz_sysent {
 	const char *name;
-	uint16_t id;        /* index in the table; the same for all ABIs of one row. A name may
-			     * have several rows, for ABIs with another argument layout */
-	uint16_t classes;   /* frz_class bits */
-	uint8_t ret;        /* frz_retkind */
-	uint8_t effect;     /* frz_effect */
+	/* index in the table; the same for all ABIs of one row. A name may have several rows, for
+	 * ABIs with another argument layout */
+	uint16_t id;
+	uint16_t classes; /* frz_class bits */
+	uint8_t ret;	  /* frz_retkind */
+	uint8_t effect;	  /* frz_effect */
 	uint8_t nargs;
-	int8_t read_slot;   /* fd argument that bytes (the return value) are read from; -1 none */
-	int8_t write_slot;  /* likewise written to; the same as read_slot (vmsplice): which of the
-			     * two depends on how the fd was opened */
-	bool counted;       /* the kernel counts these bytes in rchar / wchar (proc_pid_io(5)) */
+	int8_t read_slot; /* fd argument that bytes (the return value) are read from; -1 none */
+	/* likewise written to; the same as read_slot (vmsplice): which of the two depends on how
+	 * the fd was opened */
+	int8_t write_slot;
+	bool counted; /* the kernel counts these bytes in rchar / wchar (proc_pid_io(5)) */
 	struct frz_argdef arg[6];
 };
 
@@ -167,32 +178,32 @@ int frz_sysnum(enum frz_abi abi, const char *name);
 unsigned frz_call_number(enum frz_abi abi, uint32_t *nr, const uint64_t arg[6], unsigned *slot);
 /* What argument `slot` is, BYCMD resolved by the arguments given. Never NULL for slot < nargs. */
 const struct frz_argdef *frz_argdef(const struct frz_sysent *e, unsigned slot,
-                                    const int64_t arg[6]);
+				    const int64_t arg[6]);
 /* Whether a call that succeeded with these arguments returned a new fd: more than
  * FRZ_RET_FD, as fcntl, bpf, seccomp and ioctl may do so too. */
 bool frz_returns_fd(const struct frz_sysent *e, const int64_t arg[6]);
 
-#define FRZ_NUMS_MAX   12   /* members of one structure */
-#define FRZ_NUMS_ELEMS 64   /* structures of an array that are kept; more: FRZ_A_CUT */
+#define FRZ_NUMS_MAX   12 /* members of one structure */
+#define FRZ_NUMS_ELEMS 64 /* structures of an array that are kept; more: FRZ_A_CUT */
 #define FRZ_COUNT_RET  (-2)
 
 struct frz_member {
-	const char *name;       /* NULL: padding */
-	uint8_t size[4];        /* bytes, by enum frz_abi; 0: not there */
+	const char *name; /* NULL: padding */
+	uint8_t size[4];  /* bytes, by enum frz_abi; 0: not there */
 	bool is_signed;
-	bool out;               /* the kernel's to write: 0 until the call succeeded */
+	bool out; /* the kernel's to write: 0 until the call succeeded */
 	/* how it is shown: LONG ULONG HEX MODE FD FLAGS ENUM; no number but the text of a STR
 	 * attachment: STR (it points there), BUF_IN (it begins there) */
 	uint8_t kind;
-	int16_t param;          /* flag set */
+	int16_t param; /* flag set */
 };
 
 struct frz_numsdef {
 	const char *name;
-	int8_t len_slot;        /* argument with the length of the caller's structure; -1 none */
-	int8_t count_slot;      /* argument with the number of them; FRZ_COUNT_RET; -1: one */
-	uint8_t nfields;        /* entries of field[], padding included */
-	uint8_t nmembers;       /* without padding and text: what a NUMS attachment has per structure */
+	int8_t len_slot;   /* argument with the length of the caller's structure; -1 none */
+	int8_t count_slot; /* argument with the number of them; FRZ_COUNT_RET; -1: one */
+	uint8_t nfields;   /* entries of field[], padding included */
+	uint8_t nmembers;  /* without padding and text: what a NUMS attachment has per structure */
 	const struct frz_member *field;
 };
 
@@ -212,7 +223,7 @@ size_t frz_nums_size(const struct frz_numsdef *def, enum frz_abi abi);
 /* Takes the members of one structure out of `len` bytes of it; members that do not lie
  * wholly within them are left out, and so are all behind. Returns their number. */
 unsigned frz_nums_take(const struct frz_numsdef *def, enum frz_abi abi, const void *mem, size_t len,
-                       int64_t out[FRZ_NUMS_MAX]);
+		       int64_t out[FRZ_NUMS_MAX]);
 
 /* Bytes of a pointer, and of size_t, in structures of an ABI: 4 on i386 and x32. */
 static inline unsigned frz_abi_ptr(enum frz_abi abi)
@@ -226,14 +237,14 @@ int64_t frz_arg_value(enum frz_abi abi, enum frz_argkind kind, uint64_t reg);
 
 /* Class bits of "file", "desc", ... or "all"; 0: no such class. */
 unsigned frz_class_by_name(const char *name);
-const char *frz_abi_name(enum frz_abi abi);     /* "x86_64", "i386", "x32", "aarch64" */
-const char *frz_errno_name(int err);            /* "ENOENT"; NULL if it has none */
+const char *frz_abi_name(enum frz_abi abi); /* "x86_64", "i386", "x32", "aarch64" */
+const char *frz_errno_name(int err);	    /* "ENOENT"; NULL if it has none */
 /* The fd of io_uring_enter or io_uring_register is the thread's number of a registered ring. */
 bool frz_fd_is_index(const struct frz_sysent *e, const int64_t arg[6]);
 /* What the fd of an operation submitted through io_uring is: a file, the directory of its path,
  * or nothing at all. Of an opcode that is not known: a file. */
 enum frz_uring_fd { FRZ_UFD_FILE, FRZ_UFD_DIR, FRZ_UFD_NONE };
 enum frz_uring_fd frz_uring_fd(unsigned opcode); /* describe_uring.c */
-const char *frz_uring_op_name(unsigned opcode); /* "io_uring.read"; NULL if not known */
+const char *frz_uring_op_name(unsigned opcode);	 /* "io_uring.read"; NULL if not known */
 
 #endif
