@@ -1,4 +1,4 @@
-/* aggregate.c - tables counted in memory, keyed by their first columns (contract in aggregate.h). */
+/* aggregate.c - tables counted in memory, keyed by their first columns (see aggregate.h). */
 #include "aggregate.h"
 
 #include <sqlite3.h>

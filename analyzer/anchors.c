@@ -28,7 +28,8 @@ char *anchors_slurp(const char *path, size_t max, size_t *n, char *err, size_t c
 
 			if (!more) {
 				snprintf(err, cap, "%s: %s", path,
-					 *n > max ? "too long to be what it should be" : "out of memory");
+					 *n > max ? "too long to be what it should be" :
+						    "out of memory");
 				goto fail;
 			}
 			p = more;
@@ -264,6 +265,7 @@ bool anchors_end(struct anchors *s)
 	if (!s->n)
 		differs(s, ANCHORS_NONE, &(struct anchor){ .line = 0 });
 	else if (s->next < s->n)
-		differs(s, s->a[s->next].has_counts ? ANCHORS_BEYOND : ANCHORS_ABSENT, &s->a[s->next]);
+		differs(s, s->a[s->next].has_counts ? ANCHORS_BEYOND : ANCHORS_ABSENT,
+			&s->a[s->next]);
 	return s->fault == ANCHORS_AGREE;
 }

@@ -17,32 +17,32 @@
 struct anchor {
 	uint8_t link[FRZ_HASH_LEN];
 	bool has_counts, has_sha256;
-	uint64_t blocks, events;        /* in the case when it was noted */
-	uint8_t sha256[FRZ_HASH_LEN];   /* of the file then */
-	unsigned line;                  /* of the file, from 1 */
+	uint64_t blocks, events;      /* in the case when it was noted */
+	uint8_t sha256[FRZ_HASH_LEN]; /* of the file then */
+	unsigned line;		      /* of the file, from 1 */
 };
 
 enum anchors_fault {
 	ANCHORS_AGREE,
-	ANCHORS_NONE,           /* the file says nothing of this case */
-	ANCHORS_ABSENT,         /* no block has this chain head */
-	ANCHORS_OTHER_HEAD,     /* the block with this number has another link */
-	ANCHORS_OTHER_COUNT,    /* the link is right, the number of events is not */
-	ANCHORS_OTHER_HASH,     /* the link is right, the hash of the file is not */
-	ANCHORS_BEYOND,         /* the case has fewer blocks */
+	ANCHORS_NONE,	     /* the file says nothing of this case */
+	ANCHORS_ABSENT,	     /* no block has this chain head */
+	ANCHORS_OTHER_HEAD,  /* the block with this number has another link */
+	ANCHORS_OTHER_COUNT, /* the link is right, the number of events is not */
+	ANCHORS_OTHER_HASH,  /* the link is right, the hash of the file is not */
+	ANCHORS_BEYOND,	     /* the case has fewer blocks */
 };
 
 struct anchors {
-	char from[300];         /* "--checkpoint FILE" */
-	struct anchor *a;       /* by rising number of blocks */
+	char from[300];	  /* "--checkpoint FILE" */
+	struct anchor *a; /* by rising number of blocks */
 	size_t n;
-	unsigned other_cases;   /* checkpoints of other cases, passed over */
-	bool cut_line;          /* the file's last line was cut short, and passed over */
+	unsigned other_cases; /* checkpoints of other cases, passed over */
+	bool cut_line;	      /* the file's last line was cut short, and passed over */
 	/* found out */
 	size_t next, agree;
-	enum anchors_fault fault;       /* the first that does not agree ... */
-	struct anchor bad;              /* ... and which it was */
-	bool found;                     /* the furthest that agrees: */
+	enum anchors_fault fault; /* the first that does not agree ... */
+	struct anchor bad;	  /* ... and which it was */
+	bool found;		  /* the furthest that agrees: */
 	uint64_t block, events;
 	uint8_t link[FRZ_HASH_LEN];
 };

@@ -31,8 +31,8 @@ static bool is_ours(const char *name, const char *base)
 	return !*name;
 }
 
-/* Removes the file of this name in folder dir, unless somebody holds it. Who makes one looks again after
- * taking its lock, so a file that was made but is not yet held can be removed as well. */
+/* Removes the file of this name in folder dir, unless somebody holds it. Who makes one looks again
+ * after taking its lock, so a file that was made but is not yet held can be removed as well. */
 static void remove_left_over(int dir, const char *name)
 {
 	int fd = openat(dir, name, O_RDWR | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | O_NOFOLLOW);
@@ -41,8 +41,9 @@ static void remove_left_over(int dir, const char *name)
 	if (fd < 0)
 		return;
 	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == geteuid() &&
-	    flock(fd, LOCK_EX | LOCK_NB) == 0 && fstatat(dir, name, &there, AT_SYMLINK_NOFOLLOW) == 0 &&
-	    st.st_ino == there.st_ino && st.st_dev == there.st_dev)
+	    flock(fd, LOCK_EX | LOCK_NB) == 0 &&
+	    fstatat(dir, name, &there, AT_SYMLINK_NOFOLLOW) == 0 && st.st_ino == there.st_ino &&
+	    st.st_dev == there.st_dev)
 		unlinkat(dir, name, 0);
 	close(fd);
 }
@@ -77,8 +78,8 @@ int building_open(const char *path, char *name, size_t cap)
 		if (fd < 0)
 			return -1;
 		/* a file system without locks: nobody clears away there */
-		if ((flock(fd, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) && fstat(fd, &st) == 0 &&
-		    st.st_nlink)
+		if ((flock(fd, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) &&
+		    fstat(fd, &st) == 0 && st.st_nlink)
 			return fd;
 		close(fd); /* another took it for left over, between its making and its lock */
 	}

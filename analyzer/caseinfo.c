@@ -228,7 +228,7 @@ static void take(struct caseinfo *ci, const struct frz_block *b, enum frz_key fi
 						    printed("%016" PRIx64, v));
 	} else if (frz_field_bytes(b, field, &p, &n)) {
 		set(ci, key,
-		    shape == SHAPE_HEX  ? hex_of(p, n) :
+		    shape == SHAPE_HEX	? hex_of(p, n) :
 		    shape == SHAPE_ARGV ? words_of(p, n) :
 					  text_of(p, n));
 	}

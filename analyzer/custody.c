@@ -28,8 +28,8 @@
 
 struct job {
 	const struct options *o;
-	int fd;                         /* the case: O_APPEND, locked */
-	char fd_path[40];               /* the same file for the reader, whatever its name means now */
+	int fd;		  /* the case: O_APPEND, locked */
+	char fd_path[40]; /* the same file for the reader, whatever its name means now */
 	struct verify_result r;
 	bool have_result, have_signers;
 	struct signers signers;
@@ -39,7 +39,8 @@ struct job {
 static int job_close(struct job *j, int code)
 {
 	if (j->fd >= 0 && close(j->fd) && code == VERIFY_GOOD)
-		code = complain(VERIFY_USAGE, "%s: cannot be closed: %s", j->o->case_path, strerror(errno));
+		code = complain(VERIFY_USAGE, "%s: cannot be closed: %s", j->o->case_path,
+				strerror(errno));
 	custody_release(&j->custody);
 	if (j->have_result)
 		verify_release(&j->r);
@@ -57,11 +58,14 @@ static int job_open(struct job *j, const struct options *o)
 	*j = (struct job){ .o = o };
 	j->fd = open(path, O_RDWR | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	if (j->fd < 0)
-		return complain(VERIFY_USAGE, "%s: cannot be opened to be appended to: %s", path, strerror(errno));
+		return complain(VERIFY_USAGE, "%s: cannot be opened to be appended to: %s", path,
+				strerror(errno));
 	if (flock(j->fd, LOCK_EX | LOCK_NB)) {
 		if (errno == EWOULDBLOCK)
-			return complain(VERIFY_USAGE, "%s: in use: another program is recording, recovering or "
-					"signing it", path);
+			return complain(VERIFY_USAGE,
+					"%s: in use: another program is recording, recovering or "
+					"signing it",
+					path);
 		return complain(VERIFY_USAGE, "%s: cannot be locked: %s", path, strerror(errno));
 	}
 	snprintf(j->fd_path, sizeof(j->fd_path), "/proc/self/fd/%d", j->fd);
@@ -83,19 +87,24 @@ static int want_sealed(const struct job *j)
 	const char *path = j->o->case_path;
 
 	if (torn(r))
-		return complain(VERIFY_DAMAGED, "%s: a custody entry was cut short: block %ju at offset %ju, %ju "
-				"bytes; --drop-torn-entry cuts them off", path, (uintmax_t)r->head.blocks,
-				(uintmax_t)r->head.bytes, (uintmax_t)(r->head.file_bytes - r->head.bytes));
+		return complain(VERIFY_DAMAGED,
+				"%s: a custody entry was cut short: block %ju at offset %ju, %ju "
+				"bytes; --drop-torn-entry cuts them off",
+				path, (uintmax_t)r->head.blocks, (uintmax_t)r->head.bytes,
+				(uintmax_t)(r->head.file_bytes - r->head.bytes));
 	if (r->end == FRZ_E_NOMEM)
 		return complain(VERIFY_USAGE, "out of memory");
 	if (r->ndamage)
 		return complain(r->end == FRZ_E_IO ? VERIFY_USAGE : VERIFY_DAMAGED,
-				"%s: block %ju at offset %ju: %s; a damaged case takes no custody entry", path,
-				(uintmax_t)r->damage->fault.block, (uintmax_t)r->damage->fault.offset,
-				r->damage->fault.what);
+				"%s: block %ju at offset %ju: %s; a damaged case takes no "
+				"custody entry",
+				path, (uintmax_t)r->damage->fault.block,
+				(uintmax_t)r->damage->fault.offset, r->damage->fault.what);
 	if (r->end != FRZ_END)
-		return complain(VERIFY_UNSEALED, "%s: not sealed: end the recording, or finish it with frec "
-				"--recover", path);
+		return complain(VERIFY_UNSEALED,
+				"%s: not sealed: end the recording, or finish it with frec "
+				"--recover",
+				path);
 	return 0;
 }
 
@@ -105,19 +114,22 @@ static int want_custody(struct job *j)
 	char line[sizeof(j->r.trust_line)], err[400];
 
 	if (j->o->allowed_signers) {
-		if (!signers_load(&j->signers, j->o->allowed_signers, j->o->revoked, err, sizeof(err)))
+		if (!signers_load(&j->signers, j->o->allowed_signers, j->o->revoked, err,
+				  sizeof(err)))
 			return complain(VERIFY_USAGE, "--allowed-signers %s", err);
 		j->have_signers = true;
 	}
 	custody_check(j->have_signers ? &j->signers : NULL, &j->r.head, j->r.custody, j->r.ncustody,
 		      &j->custody);
 	if (j->custody.first_unchecked)
-		return complain(VERIFY_UNTRUSTED, "%s", j->custody.e[j->custody.first_unchecked - 1].why);
+		return complain(VERIFY_UNTRUSTED, "%s",
+				j->custody.e[j->custody.first_unchecked - 1].why);
 	if (custody_verdict(j->have_signers ? &j->signers : NULL, &j->custody, j->r.custody, line,
 			    sizeof(line)) == VERIFY_NOT_TRUSTED)
 		return complain(VERIFY_UNTRUSTED, "%s: %s", j->o->case_path, line);
 	if (j->custody.n && !j->have_signers && !j->o->quiet)
-		complain(0, "who signed the %zu entr%s so far was not checked: --allowed-signers does",
+		complain(0,
+			 "who signed the %zu entr%s so far was not checked: --allowed-signers does",
 			 j->custody.n, j->custody.n == 1 ? "y" : "ies");
 	return 0;
 }
@@ -150,16 +162,18 @@ static void fill_statement(const struct job *j, enum frz_custody_kind kind, stru
 }
 
 /* The signature, looked at by ssh-keygen before anything is written. */
-static int make_signature(const struct job *j, const struct frz_statement *s, struct sshsig_bytes text,
-			  char *sig, size_t cap, size_t *n)
+static int make_signature(const struct job *j, const struct frz_statement *s,
+			  struct sshsig_bytes text, char *sig, size_t cap, size_t *n)
 {
 	char why[SSHSIG_WHY_MAX] = "", key[SSHSIG_KEY_MAX];
 	enum sshsig_verdict v;
 
-	if (!sshsig_sign(j->o->sign_key, FRZ_CUSTODY_NAMESPACE, text, sig, cap, n, why, sizeof(why)))
+	if (!sshsig_sign(j->o->sign_key, FRZ_CUSTODY_NAMESPACE, text, sig, cap, n, why,
+			 sizeof(why)))
 		return complain(VERIFY_USAGE, "%s: not signed: %s", j->o->case_path, why);
 	if (!frz_signature_ok(sig, *n))
-		return complain(VERIFY_USAGE, "%s: not signed: what ssh-keygen gave is no signature",
+		return complain(VERIFY_USAGE,
+				"%s: not signed: what ssh-keygen gave is no signature",
 				j->o->case_path);
 	v = sshsig_fits(FRZ_CUSTODY_NAMESPACE, text, (struct sshsig_bytes){ sig, *n }, key, why);
 	if (v == SSHSIG_GOOD && j->have_signers) {
@@ -168,10 +182,13 @@ static int make_signature(const struct job *j, const struct frz_statement *s, st
 		v = sshsig_verify(&t, FRZ_CUSTODY_NAMESPACE, s->who, s->claimed_time, text,
 				  (struct sshsig_bytes){ sig, *n }, why);
 		if (v == SSHSIG_BAD)
-			return complain(VERIFY_UNTRUSTED, "%s: not signed: %s would not trust it: %s",
+			return complain(VERIFY_UNTRUSTED,
+					"%s: not signed: %s would not trust it: %s",
 					j->o->case_path, j->signers.path, why);
 	}
-	return v == SSHSIG_GOOD ? 0 : complain(VERIFY_USAGE, "%s: not signed: %s", j->o->case_path, why);
+	if (v != SSHSIG_GOOD)
+		return complain(VERIFY_USAGE, "%s: not signed: %s", j->o->case_path, why);
+	return 0;
 }
 
 /* ---- the append ---- */
@@ -183,9 +200,12 @@ static int take_back(const struct job *j, const char *what)
 	const char *path = j->o->case_path;
 
 	if (ftruncate(j->fd, (off_t)j->r.head.bytes) || fdatasync(j->fd))
-		return complain(VERIFY_USAGE, "%s: %s: %s; and what was written cannot be taken back (%s): "
-				"--drop-torn-entry", path, what, strerror(saved), strerror(errno));
-	return complain(VERIFY_USAGE, "%s: %s: %s; the case is as it was", path, what, strerror(saved));
+		return complain(VERIFY_USAGE,
+				"%s: %s: %s; and what was written cannot be taken back (%s): "
+				"--drop-torn-entry",
+				path, what, strerror(saved), strerror(errno));
+	return complain(VERIFY_USAGE, "%s: %s: %s; the case is as it was", path, what,
+			strerror(saved));
 }
 
 static int append(const struct job *j, const struct frz_buf *b)
@@ -197,23 +217,27 @@ static int append(const struct job *j, const struct frz_buf *b)
 	if (fstat(j->fd, &st))
 		return complain(VERIFY_USAGE, "%s: %s", j->o->case_path, strerror(errno));
 	if ((uint64_t)st.st_size != j->r.head.bytes)
-		return complain(VERIFY_USAGE, "%s: was changed by another program meanwhile; nothing was written",
+		return complain(VERIFY_USAGE,
+				"%s: was changed by another program meanwhile; nothing was written",
 				j->o->case_path);
 	signal(SIGXFSZ, SIG_IGN); /* a file size limit is an error like others */
 	n = write(j->fd, b->p, b->len);
 	if (n != (ssize_t)b->len) {
 		if (n >= 0)
 			errno = ENOSPC;
-		return n > 0 || errno != EPERM ? take_back(j, "the entry cannot be written") :
-		       complain(VERIFY_USAGE, "%s: the entry cannot be written: %s", j->o->case_path,
-				strerror(errno));
+		if (n > 0 || errno != EPERM)
+			return take_back(j, "the entry cannot be written");
+		return complain(VERIFY_USAGE, "%s: the entry cannot be written: %s",
+				j->o->case_path, strerror(errno));
 	}
 	if (fdatasync(j->fd))
 		return take_back(j, "the entry cannot be made durable");
 	if (pread(j->fd, back, b->len, (off_t)j->r.head.bytes) != (ssize_t)b->len ||
 	    memcmp(back, b->p, b->len) != 0)
-		return complain(VERIFY_DAMAGED, "%s: what was appended cannot be read back: another program wrote "
-				"to it, or its medium fails", j->o->case_path);
+		return complain(VERIFY_DAMAGED,
+				"%s: what was appended cannot be read back: another program wrote "
+				"to it, or its medium fails",
+				j->o->case_path);
 	return 0;
 }
 
@@ -222,10 +246,14 @@ static void tell(const struct job *j, const struct frz_statement *s)
 	if (j->o->quiet)
 		return;
 	if (s->kind == FRZ_CUSTODY_RELEASE)
-		complain(0, "%s: entry %ju: released by %s to %s; keep the receipt, and give %s a copy on another "
-			 "way than the case", j->o->case_path, (uintmax_t)s->entry, s->who, s->to, s->to);
+		complain(0,
+			 "%s: entry %ju: released by %s to %s; keep the receipt, and give %s a "
+			 "copy on another way than the case",
+			 j->o->case_path, (uintmax_t)s->entry, s->who, s->to, s->to);
 	else if (s->kind == FRZ_CUSTODY_RECEIVE)
-		complain(0, "%s: entry %ju: received by %s from %s; keep the receipt, and give %s a copy",
+		complain(0,
+			 "%s: entry %ju: received by %s from %s; keep the receipt, and give %s a "
+			 "copy",
 			 j->o->case_path, (uintmax_t)s->entry, s->who, s->from, s->from);
 	else
 		complain(0, "%s: entry %ju: signed by %s; keep the receipt", j->o->case_path,
@@ -247,8 +275,8 @@ static int add_entry(struct job *j, enum frz_custody_kind kind, struct output *o
 	rc.statement_len = frz_statement_format(&s, text, sizeof(text));
 	if (!rc.statement_len)
 		return complain(VERIFY_USAGE, "the statement cannot be made of these values");
-	code = make_signature(j, &s, (struct sshsig_bytes){ text, rc.statement_len }, sig, sizeof(sig),
-			      &rc.signature_len);
+	code = make_signature(j, &s, (struct sshsig_bytes){ text, rc.statement_len }, sig,
+			      sizeof(sig), &rc.signature_len);
 	if (code)
 		return code;
 	if (frz_custody_block(&b, s.block, s.prefix_bytes, s.before, text, sig, rc.signature_len,
@@ -264,8 +292,10 @@ static int add_entry(struct job *j, enum frz_custody_kind kind, struct output *o
 	n = frz_receipt_format(&rc, receipt, sizeof(receipt));
 	if (n && fwrite(receipt, 1, n, out->f) == n && fflush(out->f) == 0)
 		return 0;
-	return complain(VERIFY_USAGE, "%s: the entry is in the case, but its receipt cannot be written here: %s; "
-			"--print-receipt %ju has it", out->name, strerror(errno), (uintmax_t)s.entry);
+	return complain(VERIFY_USAGE,
+			"%s: the entry is in the case, but its receipt cannot be written here: %s; "
+			"--print-receipt %ju has it",
+			out->name, strerror(errno), (uintmax_t)s.entry);
 }
 
 static int run(const struct options *o, enum frz_custody_kind kind, int (*allowed)(struct job *j))
@@ -300,25 +330,33 @@ static int check_words(const struct options *o, enum frz_custody_kind kind)
 	static const char *const person[] = { "as", "to", "from" };
 	const char *const name[] = { o->as, kind == FRZ_CUSTODY_RELEASE ? o->to : NULL,
 				     kind == FRZ_CUSTODY_RECEIVE ? o->from : NULL };
-	const char *what = kind == FRZ_CUSTODY_SIGN ? "sign" : kind == FRZ_CUSTODY_RELEASE ? "release" : "receive";
+	const char *what = kind == FRZ_CUSTODY_SIGN    ? "sign" :
+			   kind == FRZ_CUSTODY_RELEASE ? "release" :
+							 "receive";
 
 	if (!o->sign_key)
-		return complain(VERIFY_USAGE, "--%s needs --sign KEY: who does it signs for it", what);
-	if (!o->as)
-		return complain(VERIFY_USAGE, "--%s needs --as NAME: the name that allowed signers have for the key",
+		return complain(VERIFY_USAGE, "--%s needs --sign KEY: who does it signs for it",
 				what);
-	if (kind == FRZ_CUSTODY_RELEASE && (!o->to || !o->remark[FRZ_REMARK_PURPOSE] ||
-					    !*o->remark[FRZ_REMARK_PURPOSE]))
+	if (!o->as)
+		return complain(VERIFY_USAGE,
+				"--%s needs --as NAME: the name that allowed signers have for "
+				"the key",
+				what);
+	if (kind == FRZ_CUSTODY_RELEASE &&
+	    (!o->to || !o->remark[FRZ_REMARK_PURPOSE] || !*o->remark[FRZ_REMARK_PURPOSE]))
 		return complain(VERIFY_USAGE, "--release needs --to NAME and --purpose TEXT");
 	if (kind == FRZ_CUSTODY_RECEIVE && (!o->from || !o->receipt))
 		return complain(VERIFY_USAGE, "--receive needs --from NAME and --receipt FILE");
 	for (int i = 0; i < 3; i++)
 		if (name[i] && !frz_person_ok(name[i]))
-			return complain(VERIFY_USAGE, "--%s %s: not a name for a signer: printable ASCII without "
-					"space and * ? ! , \" #", person[i], name[i]);
+			return complain(VERIFY_USAGE,
+					"--%s %s: not a name for a signer: printable ASCII without "
+					"space and * ? ! , \" #",
+					person[i], name[i]);
 	for (int i = 0; i < FRZ_REMARKS; i++)
 		if (o->remark[i] && !frz_remark_ok(o->remark[i]))
-			return complain(VERIFY_USAGE, "--%s: not one line of at most %d bytes of text",
+			return complain(VERIFY_USAGE,
+					"--%s: not one line of at most %d bytes of text",
 					frz_remark_name((enum frz_remark)i), FRZ_REMARK_MAX);
 	return 0;
 }
@@ -330,10 +368,13 @@ static int may_release(struct job *j)
 	if (!strcmp(j->o->as, j->o->to))
 		return complain(VERIFY_USAGE, "--to %s: is the one who releases it", j->o->to);
 	if (c->custodian && strcmp(c->custodian, j->o->as) != 0)
-		return complain(VERIFY_USAGE, "%s: is in the custody of %s: only they can release it",
+		return complain(VERIFY_USAGE,
+				"%s: is in the custody of %s: only they can release it",
 				j->o->case_path, c->custodian);
 	if (c->open && !j->o->quiet)
-		complain(0, "%s: the release to %s, entry %zu, was not received: this one takes its place",
+		complain(0,
+			 "%s: the release to %s, entry %zu, was not received: this one takes its "
+			 "place",
 			 j->o->case_path, c->e[c->open - 1].statement.to, c->open);
 	return 0;
 }
@@ -344,27 +385,33 @@ static int may_receive(struct job *j)
 	const struct options *o = j->o;
 	const struct frz_statement *open = c->open ? &c->e[c->open - 1].statement : NULL;
 	struct frz_receipt r;
+	const uint8_t *behind;
 	const char *why = "";
 	char err[400], *text;
 	size_t n;
 	int code = 0;
 
 	if (!open)
-		return complain(VERIFY_USAGE, "%s: nobody released it, or it was received already", o->case_path);
+		return complain(VERIFY_USAGE, "%s: nobody released it, or it was received already",
+				o->case_path);
 	if (strcmp(open->to, o->as) != 0)
-		return complain(VERIFY_USAGE, "%s: was released to %s: only they can receive it", o->case_path,
-				open->to);
+		return complain(VERIFY_USAGE, "%s: was released to %s: only they can receive it",
+				o->case_path, open->to);
 	if (strcmp(open->who, o->from) != 0)
-		return complain(VERIFY_USAGE, "%s: was released by %s, not by %s", o->case_path, open->who, o->from);
+		return complain(VERIFY_USAGE, "%s: was released by %s, not by %s", o->case_path,
+				open->who, o->from);
+	behind = custody_sha256_behind(&j->r, c->open - 1);
 	text = anchors_slurp(o->receipt, FRZ_RECEIPT_MAX, &n, err, sizeof(err));
 	if (!text)
 		return complain(VERIFY_USAGE, "--receipt %s", err);
 	if (frz_receipt_parse(text, n, &r, &why) != FRZ_OK)
 		code = complain(VERIFY_USAGE, "--receipt %s: %s", o->receipt, why);
 	else if (memcmp(r.head, j->r.custody[c->open - 1].link, FRZ_HASH_LEN) != 0 ||
-		 memcmp(r.case_sha256, custody_sha256_behind(&j->r, c->open - 1), FRZ_HASH_LEN) != 0)
-		code = complain(VERIFY_DAMAGED, "--receipt %s: is not the receipt of this case's release, entry %zu: "
-				"the case is not what was released", o->receipt, c->open);
+		 memcmp(r.case_sha256, behind, FRZ_HASH_LEN) != 0)
+		code = complain(VERIFY_DAMAGED,
+				"--receipt %s: is not the receipt of this case's release, entry "
+				"%zu: the case is not what was released",
+				o->receipt, c->open);
 	free(text);
 	return code;
 }
@@ -418,16 +465,21 @@ static int drop(struct job *j)
 
 	if (!torn(&j->r))
 		return complain(VERIFY_USAGE, "%s: no custody entry is cut short", path);
-	if (left > sizeof(p) || pread(j->fd, p, (size_t)left, (off_t)j->r.head.bytes) != (ssize_t)left ||
+	if (left > sizeof(p) ||
+	    pread(j->fd, p, (size_t)left, (off_t)j->r.head.bytes) != (ssize_t)left ||
 	    !begins_like_an_entry(j, p, (size_t)left))
-		return complain(VERIFY_DAMAGED, "%s: the %ju bytes at offset %ju are not the beginning of a custody "
-				"entry, and stay", path, (uintmax_t)left, (uintmax_t)j->r.head.bytes);
+		return complain(VERIFY_DAMAGED,
+				"%s: the %ju bytes at offset %ju are not the beginning of a "
+				"custody entry, and stay",
+				path, (uintmax_t)left, (uintmax_t)j->r.head.bytes);
 	frz_sha256_of(p, (size_t)left, sha);
 	frz_hex(sha, FRZ_HASH_LEN, hex);
 	if (ftruncate(j->fd, (off_t)j->r.head.bytes) || fdatasync(j->fd))
 		return complain(VERIFY_USAGE, "%s: cannot be cut: %s", path, strerror(errno));
-	complain(0, "%s: cut off %ju bytes of an unfinished entry at offset %ju, SHA-256 %s; whole and sealed", path,
-		 (uintmax_t)left, (uintmax_t)j->r.head.bytes, hex);
+	complain(0,
+		 "%s: cut off %ju bytes of an unfinished entry at offset %ju, SHA-256 %s; whole "
+		 "and sealed",
+		 path, (uintmax_t)left, (uintmax_t)j->r.head.bytes, hex);
 	return 0;
 }
 

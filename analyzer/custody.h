@@ -22,12 +22,12 @@
 
 struct signers {
 	const char *path;
-	char *text;             /* what is left of the file, for ssh-keygen */
+	char *text; /* what is left of the file, for ssh-keygen */
 	size_t n;
-	unsigned wildcards;     /* lines left out: their principals have * ? or ! */
+	unsigned wildcards;	/* lines left out: their principals have * ? or ! */
 	unsigned wildcard_line; /* the first of them */
-	bool expiry;            /* a line limits its key's time */
-	const char *revoked;    /* --revoked, or NULL */
+	bool expiry;		/* a line limits its key's time */
+	const char *revoked;	/* --revoked, or NULL */
 };
 
 /* Reads an allowed-signers file, and looks whether revoked (or NULL) can be read. A line on
@@ -38,34 +38,34 @@ void signers_release(struct signers *s);
 /* ---- custody_check.c ---- */
 
 enum custody_state {
-	CUSTODY_UNCHECKED,      /* ssh-keygen could not be used */
-	CUSTODY_FITS,           /* the signature fits; nobody said whom to trust */
+	CUSTODY_UNCHECKED, /* ssh-keygen could not be used */
+	CUSTODY_FITS,	   /* the signature fits; nobody said whom to trust */
 	CUSTODY_TRUSTED,
 	CUSTODY_BAD,
 };
 
 struct custody_entry {
 	struct frz_statement statement;
-	bool understood;                /* statement is set */
-	bool placed;                    /* and names this case and this place in it */
+	bool understood; /* statement is set */
+	bool placed;	 /* and names this case and this place in it */
 	enum custody_state state;
-	bool expired_since;             /* good when it was made, the key has expired by now */
-	bool earlier;                   /* claims a time before that of an entry in front of it */
-	bool future;                    /* claims a time that has not come */
-	size_t received_by;             /* release: number of the entry that received it; 0 none */
-	bool withdrawn;                 /* release: another took its place */
+	bool expired_since; /* good when it was made, the key has expired by now */
+	bool earlier;	    /* claims a time before that of an entry in front of it */
+	bool future;	    /* claims a time that has not come */
+	size_t received_by; /* release: number of the entry that received it; 0 none */
+	bool withdrawn;	    /* release: another took its place */
 	char key[SSHSIG_KEY_MAX];
-	char why[SSHSIG_WHY_MAX];       /* when CUSTODY_BAD or CUSTODY_UNCHECKED */
+	char why[SSHSIG_WHY_MAX]; /* when CUSTODY_BAD or CUSTODY_UNCHECKED */
 };
 
 struct custody {
 	struct custody_entry *e;
 	size_t n;
-	size_t first_bad;               /* number of the first that is bad; 0 none */
-	size_t first_unchecked;         /* likewise */
-	const char *custodian;          /* NULL: nobody yet, or it cannot be told */
-	size_t since;                   /* entry that made them custodian */
-	size_t open;                    /* number of the release that was not received; 0 none */
+	size_t first_bad;	/* number of the first that is bad; 0 none */
+	size_t first_unchecked; /* likewise */
+	const char *custodian;	/* NULL: nobody yet, or it cannot be told */
+	size_t since;		/* entry that made them custodian */
+	size_t open;		/* number of the release that was not received; 0 none */
 	bool nomem;
 };
 

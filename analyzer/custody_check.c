@@ -9,8 +9,8 @@
 
 #include "custody.h"
 
-#define CLOCKS_DIFFER 600       /* seconds that are nobody's fault */
-#define ENTRIES_MAX   1000      /* each costs some runs of ssh-keygen */
+#define CLOCKS_DIFFER 600  /* seconds that are nobody's fault */
+#define ENTRIES_MAX   1000 /* each costs some runs of ssh-keygen */
 
 static void bad(struct custody *c, size_t i, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
@@ -46,7 +46,8 @@ static void check_place(struct custody *c, size_t i, const struct frz_case_head 
 	if (memcmp(s->case_id, head->case_id, sizeof(s->case_id)) != 0)
 		bad(c, i, "the statement is about another case");
 	else if (s->entry != i + 1 || s->block != at->block)
-		bad(c, i, "the statement belongs to another place in the case: entry %ju, block %ju",
+		bad(c, i,
+		    "the statement belongs to another place in the case: entry %ju, block %ju",
 		    (uintmax_t)s->entry, (uintmax_t)s->block);
 	else if (s->prefix_bytes != at->offset || memcmp(s->before, at->prev, FRZ_HASH_LEN) != 0 ||
 		 memcmp(s->prefix_sha256, at->before_sha256, FRZ_HASH_LEN) != 0)
@@ -70,7 +71,8 @@ static void move(struct custody *c, size_t i)
 		break;
 	case FRZ_CUSTODY_RELEASE:
 		if (c->custodian && strcmp(c->custodian, s->who) != 0) {
-			bad(c, i, "released by %s, but it is in the custody of %s", s->who, c->custodian);
+			bad(c, i, "released by %s, but it is in the custody of %s", s->who,
+			    c->custodian);
 			return;
 		}
 		if (!strcmp(s->who, s->to)) {
@@ -87,7 +89,8 @@ static void move(struct custody *c, size_t i)
 			return;
 		}
 		if (strcmp(open->who, s->from) != 0 || s->release_entry != c->open) {
-			bad(c, i, "received as from %s by entry %ju, but the release is by %s, entry %zu",
+			bad(c, i,
+			    "received as from %s by entry %ju, but the release is by %s, entry %zu",
 			    s->from, (uintmax_t)s->release_entry, open->who, c->open);
 			return;
 		}
@@ -115,13 +118,14 @@ static void check_signature(struct custody *c, size_t i, const struct signers *t
 
 	if (v == SSHSIG_GOOD && t) {
 		struct sshsig_trust trust = { { t->text, t->n }, t->revoked };
+		char unused[SSHSIG_WHY_MAX] = "";
 
-		v = sshsig_verify(&trust, FRZ_CUSTODY_NAMESPACE, e->statement.who, when, message, sig,
-				  why);
+		v = sshsig_verify(&trust, FRZ_CUSTODY_NAMESPACE, e->statement.who, when, message,
+				  sig, why);
 		if (v == SSHSIG_GOOD && t->expiry && when < now)
 			e->expired_since = sshsig_verify(&trust, FRZ_CUSTODY_NAMESPACE,
 							 e->statement.who, now, message, sig,
-							 (char[SSHSIG_WHY_MAX]){ "" }) == SSHSIG_BAD;
+							 unused) == SSHSIG_BAD;
 		if (v == SSHSIG_GOOD)
 			e->state = CUSTODY_TRUSTED;
 	} else if (v == SSHSIG_GOOD) {
@@ -222,7 +226,8 @@ static void say_times(struct para *t, const struct custody *c)
 	say(t, " Times of custody are what the signers claimed.");
 	for (size_t i = 0; i < c->n; i++) {
 		if (c->e[i].earlier)
-			say(t, " Entry %zu claims a time before that of an entry in front of it.", i + 1);
+			say(t, " Entry %zu claims a time before that of an entry in front of it.",
+			    i + 1);
 		if (c->e[i].future)
 			say(t, " Entry %zu claims a time that has not come.", i + 1);
 		if (c->e[i].expired_since)
@@ -261,8 +266,8 @@ enum verify_trust custody_verdict(const struct signers *signers, const struct cu
 	if (c->first_bad) {
 		size_t i = c->first_bad - 1;
 
-		say(&t, "Custody entry %zu of %zu, block %ju at offset %ju, is NOT TRUSTED: %s.", i + 1, c->n,
-		    (uintmax_t)e[i].block, (uintmax_t)e[i].offset, c->e[i].why);
+		say(&t, "Custody entry %zu of %zu, block %ju at offset %ju, is NOT TRUSTED: %s.",
+		    i + 1, c->n, (uintmax_t)e[i].block, (uintmax_t)e[i].offset, c->e[i].why);
 		for (i++; i < c->n; i++)
 			if (c->e[i].state == CUSTODY_BAD)
 				say(&t, " Entry %zu, block %ju: %s.", i + 1, (uintmax_t)e[i].block,
@@ -282,8 +287,8 @@ enum verify_trust custody_verdict(const struct signers *signers, const struct cu
 		    signers->path);
 	else
 		say(&t,
-		    ", as they say: %zu custody %s, signatures that fit, but whose keys they are was NOT "
-		    "checked: give --allowed-signers.",
+		    ", as they say: %zu custody %s, signatures that fit, but whose keys they are "
+		    "was NOT checked: give --allowed-signers.",
 		    c->n, entries);
 	say_who_has_it(&t, c);
 	say_times(&t, c);
@@ -291,7 +296,8 @@ enum verify_trust custody_verdict(const struct signers *signers, const struct cu
 }
 
 enum verify_trust custody_verify(void *arg, const struct frz_case_head *head,
-				 const struct verify_custody_entry *e, size_t n, char *line, size_t cap)
+				 const struct verify_custody_entry *e, size_t n, char *line,
+				 size_t cap)
 {
 	enum verify_trust trust;
 	struct custody c;

@@ -69,7 +69,10 @@ static const char *transfer_name(const struct listing *l, size_t i)
 
 	if (!e->understood || e->statement.kind != FRZ_CUSTODY_RELEASE || e->state == CUSTODY_BAD)
 		return NULL;
-	return e->received_by ? "received" : e->withdrawn ? "withdrawn" : l->c.open == i + 1 ? "open" : NULL;
+	return e->received_by	  ? "received" :
+	       e->withdrawn	  ? "withdrawn" :
+	       l->c.open == i + 1 ? "open" :
+				    NULL;
 }
 
 /* ---- text ---- */
@@ -117,7 +120,8 @@ static void print_entry(const struct listing *l, size_t i, FILE *f)
 		fprintf(f, "      %-13s received by entry %zu\n", "transfer", e->received_by);
 	else if (transfer)
 		fprintf(f, "      %-13s %s\n", "transfer",
-			e->withdrawn ? "not received; another release took its place" : "OPEN: not received yet");
+			e->withdrawn ? "not received; another release took its place" :
+				       "OPEN: not received yet");
 	frz_hex(at->link, FRZ_HASH_LEN, hex);
 	fprintf(f, "      %-13s block %ju at offset %ju, %s\n", "chain head", (uintmax_t)at->block,
 		(uintmax_t)at->offset, hex);
@@ -131,7 +135,8 @@ static void print_list(const struct listing *l, FILE *f)
 	put_text(f, l->o->case_path);
 	fprintf(f, ": %s%s%s, %zu custody entr%s\n  case id     %s\n", verify_verdict(&l->r),
 		l->r.end == FRZ_END && !l->r.ndamage ? " and sealed" : "",
-		l->r.origin.is_extract ? ", an EXTRACT of another case" : "", l->c.n, l->c.n == 1 ? "y" : "ies", id);
+		l->r.origin.is_extract ? ", an EXTRACT of another case" : "", l->c.n,
+		l->c.n == 1 ? "y" : "ies", id);
 	for (size_t i = 0; i < l->c.n; i++)
 		print_entry(l, i, f);
 	if (*l->r.trust_line) {
@@ -163,7 +168,9 @@ static void json_entry(const struct listing *l, size_t i, FILE *f)
 	put_json(f, "why", e->why);
 	put_json(f, "key", e->key);
 	put_json(f, "transfer", transfer_name(l, i));
-	fprintf(f, ", \"received_by\": %zu, \"time_earlier\": %s, \"time_future\": %s, \"key_expired_since\": %s",
+	fprintf(f,
+		", \"received_by\": %zu, \"time_earlier\": %s, \"time_future\": %s, "
+		"\"key_expired_since\": %s",
 		e->received_by, e->earlier ? "true" : "false", e->future ? "true" : "false",
 		e->expired_since ? "true" : "false");
 	put_json_hex(f, "chain_head", at->link, FRZ_HASH_LEN);
@@ -191,7 +198,8 @@ static void json_list(const struct listing *l, FILE *f)
 	put_json(f, "signatures", trust[l->trust]);
 	put_json(f, "signatures_why", l->r.trust_line);
 	put_json(f, "custodian", l->c.custodian);
-	fprintf(f, ", \"since_entry\": %zu, \"open_release\": %zu", l->c.custodian ? l->c.since : 0, l->c.open);
+	fprintf(f, ", \"since_entry\": %zu, \"open_release\": %zu", l->c.custodian ? l->c.since : 0,
+		l->c.open);
 	put_json(f, "open_to", l->c.open ? l->c.e[l->c.open - 1].statement.to : NULL);
 	fputs(",\n  \"entries\": [", f);
 	for (size_t i = 0; i < l->c.n; i++)
@@ -222,17 +230,19 @@ static int check(struct listing *l)
 	char err[400];
 
 	if (l->o->allowed_signers) {
-		l->have_signers = signers_load(&l->signers, l->o->allowed_signers, l->o->revoked, err, sizeof(err));
+		l->have_signers = signers_load(&l->signers, l->o->allowed_signers, l->o->revoked,
+					       err, sizeof(err));
 		if (!l->have_signers)
 			return complain(VERIFY_USAGE, "--allowed-signers %s", err);
 	}
-	custody_check(l->have_signers ? &l->signers : NULL, &r->head, r->custody, r->ncustody, &l->c);
+	custody_check(l->have_signers ? &l->signers : NULL, &r->head, r->custody, r->ncustody,
+		      &l->c);
 	if (l->c.nomem)
 		return complain(VERIFY_USAGE, "out of memory");
 	l->trust = VERIFY_NOT_SIGNED;
 	if (l->c.n)
-		l->trust = custody_verdict(l->have_signers ? &l->signers : NULL, &l->c, r->custody, r->trust_line,
-					   sizeof(r->trust_line));
+		l->trust = custody_verdict(l->have_signers ? &l->signers : NULL, &l->c, r->custody,
+					   r->trust_line, sizeof(r->trust_line));
 	/* what the case itself comes to counts for more */
 	l->code = r->exit != VERIFY_GOOD && r->exit != VERIFY_UNTRUSTED ? r->exit :
 		  l->trust == VERIFY_NOT_TRUSTED			? VERIFY_UNTRUSTED :
@@ -273,7 +283,8 @@ static int put_raw(const struct options *o, const void *p, size_t n, bool harmle
 	struct output out;
 
 	if (!o->output && !harmless && isatty(STDOUT_FILENO))
-		return complain(VERIFY_USAGE, "it is not as it should be, and not for a terminal: --output FILE");
+		return complain(VERIFY_USAGE,
+				"it is not as it should be, and not for a terminal: --output FILE");
 	if (!output_open(&out, o->output, OUTPUT_TEXT))
 		return VERIFY_USAGE;
 	fwrite(p, 1, n, out.f);
@@ -302,7 +313,8 @@ static int put_receipt(const struct options *o, const struct verify_result *r, s
 	memcpy(rc.case_sha256, custody_sha256_behind(r, i), FRZ_HASH_LEN);
 	n = frz_receipt_format(&rc, text, sizeof(text));
 	if (!n || frz_receipt_parse(text, n, &back, &why) != FRZ_OK)
-		return complain(VERIFY_UNTRUSTED, "%s: entry %zu: %s", o->case_path, i + 1, n ? why : "too long");
+		return complain(VERIFY_UNTRUSTED, "%s: entry %zu: %s", o->case_path, i + 1,
+				n ? why : "too long");
 	return put_raw(o, text, n, true);
 }
 
@@ -319,25 +331,28 @@ static int put_part(const struct options *o, enum part part)
 	int rc;
 
 	if (!n || *end)
-		return complain(VERIFY_USAGE, "%s: not the number of a custody entry: the first is 1", o->arg);
+		return complain(VERIFY_USAGE,
+				"%s: not the number of a custody entry: the first is 1", o->arg);
 	rc = read_case(&l);
 	if (!rc && l.r.ndamage)
 		rc = complain(VERIFY_DAMAGED, "%s: block %ju at offset %ju: %s", o->case_path,
-			      (uintmax_t)l.r.damage->fault.block, (uintmax_t)l.r.damage->fault.offset,
-			      l.r.damage->fault.what);
+			      (uintmax_t)l.r.damage->fault.block,
+			      (uintmax_t)l.r.damage->fault.offset, l.r.damage->fault.what);
 	else if (!rc && n > l.r.ncustody)
-		rc = complain(VERIFY_USAGE, "%s: has %zu custody entr%s, no entry %lu", o->case_path, l.r.ncustody,
-			      l.r.ncustody == 1 ? "y" : "ies", n);
+		rc = complain(VERIFY_USAGE, "%s: has %zu custody entr%s, no entry %lu",
+			      o->case_path, l.r.ncustody, l.r.ncustody == 1 ? "y" : "ies", n);
 	if (!rc) {
 		e = &l.r.custody[n - 1];
 		if ((part == STATEMENT && e->statement_len > FRZ_STATEMENT_MAX) ||
 		    (part == SIGNATURE && e->signature_len > FRZ_SIGNATURE_MAX))
-			rc = complain(VERIFY_UNTRUSTED, "%s: entry %lu: too long to be one", o->case_path, n);
+			rc = complain(VERIFY_UNTRUSTED, "%s: entry %lu: too long to be one",
+				      o->case_path, n);
 		else if (part == RECEIPT)
 			rc = put_receipt(o, &l.r, n - 1);
 		else if (part == STATEMENT)
 			rc = put_raw(o, e->statement, e->statement_len,
-				     frz_statement_parse(e->statement, e->statement_len, &s, &why) == FRZ_OK);
+				     frz_statement_parse(e->statement, e->statement_len, &s,
+							 &why) == FRZ_OK);
 		else
 			rc = put_raw(o, e->signature, e->signature_len,
 				     frz_signature_ok(e->signature, e->signature_len));

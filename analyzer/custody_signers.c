@@ -10,8 +10,8 @@
 
 #define SIGNERS_MAX ((size_t)4 << 20)
 
-/* The first field of a line: does it name signers by a pattern? Quotes may begin anywhere in it, and
- * blanks within them are part of it. */
+/* The first field of a line: does it name signers by a pattern? Quotes may begin anywhere in it,
+ * and blanks within them are part of it. */
 static bool has_wildcard(const char *line, size_t n)
 {
 	bool quoted = false;
@@ -62,8 +62,9 @@ bool signers_load(struct signers *s, const char *path, const char *revoked, char
 		if (blank < len && p[blank] != '#' && has_wildcard(p + blank, len - blank)) {
 			if (!s->wildcards++)
 				s->wildcard_line = line;
-			complain(0, "%s line %u: names signers by a wildcard, and so none: left out", path,
-				 line);
+			complain(0,
+				 "%s line %u: names signers by a wildcard, and so none: left out",
+				 path, line);
 			continue;
 		}
 		s->expiry |= limits_time(p, len);

@@ -92,7 +92,7 @@ static bool schema_hash(sqlite3 *db, uint8_t out[FRZ_HASH_LEN])
 	return rc == SQLITE_DONE;
 }
 
-/* The database's schema is to the letter the one that this program makes: nothing was added to it. */
+/* The schema is to the letter the one that this program makes: nothing was added to it. */
 static bool schema_is_ours(sqlite3 *db)
 {
 	uint8_t theirs[FRZ_HASH_LEN], ours[FRZ_HASH_LEN];
@@ -212,7 +212,8 @@ bool db_begin(sqlite3 *db)
 
 bool db_commit(sqlite3 *db, const char *case_path, const struct case_state *s)
 {
-	char hex[FRZ_HEX_LEN], number[24], events[24], mark[160], tail[TAIL_TEXT_MAX], made[FRZ_HEX_LEN];
+	char hex[FRZ_HEX_LEN], made[FRZ_HEX_LEN], number[24], events[24], mark[160];
+	char tail[TAIL_TEXT_MAX];
 
 	frz_hex(s->head.case_id, sizeof(s->head.case_id), hex);
 	if (!made_here(sqlite3_db_filename(db, "main"), hex, made))
@@ -268,7 +269,9 @@ static bool regular(const char *path)
 	for (size_t i = 0; i < sizeof(suffixes) / sizeof(suffixes[0]); i++) {
 		snprintf(name, sizeof(name), "%s%s", path, suffixes[i]);
 		if (stat(name, &st) == 0 && !S_ISREG(st.st_mode)) {
-			complain(0, "%s: no regular file: move it away, or name another database with --db",
+			complain(0,
+				 "%s: no regular file: move it away, or name another database "
+				 "with --db",
 				 name);
 			return false;
 		}
@@ -285,8 +288,8 @@ static bool is_own(sqlite3 *db, const char *path, const char *case_id)
 	       !strcmp(noted, mark);
 }
 
-/* What the database at path is to a case in this state. A line is printed for DB_REFUSED, and for one
- * that somebody else made. */
+/* What the database at path is to a case in this state. A line is printed for DB_REFUSED, and for
+ * one that somebody else made. */
 static enum match match_db(const char *path, const struct options *o, struct case_state *s,
 			   struct noted *n)
 {
@@ -316,7 +319,8 @@ static enum match match_db(const char *path, const struct options *o, struct cas
 	}
 	if (!is_own(db, path, id)) {
 		if (!o->quiet)
-			complain(0, "%s: was made by somebody else, or elsewhere: not relied on", path);
+			complain(0, "%s: was made by somebody else, or elsewhere: not relied on",
+				 path);
 	} else if (pragma_int(db, "PRAGMA user_version") == SCHEMA_VERSION && schema_is_ours(db) &&
 		   noted_get(db, n)) {
 		frz_hex(s->head.link, sizeof(s->head.link), link);
@@ -395,8 +399,8 @@ static const char *damage_remedy(const struct options *o, int code)
 		       "";
 }
 
-/* Imports into db, whose transaction is open or not needed. n: what it has, NULL for nothing. The line
- * was printed on failure, but for IMPORT_STALE. */
+/* Imports into db, whose transaction is open or not needed. n: what it has, NULL for nothing. The
+ * line was printed on failure, but for IMPORT_STALE. */
 static bool import_into(sqlite3 *db, const struct options *o, const struct noted *n,
 			struct case_state *s, int *code)
 {
@@ -457,17 +461,18 @@ static bool build(const char *path, const struct options *o, struct case_state *
 		db_failed(path, strerror(errno), code);
 		goto out;
 	}
-	/* nobody else opens it; where flock(2) and SQLite's locks are one kind, it is held already */
+	/* nobody else opens it; where flock(2) and SQLite's locks are one kind, it is held
+	 * already */
 	db = open_by(building, SQLITE_OPEN_READWRITE, "unix-none");
 	if (db) /* a file of our own, just made; or there would be a journal */
 		sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 0, NULL);
 	if (!db ||
-	    sqlite3_exec(
-		    db,
-		    "PRAGMA page_size = 8192; PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;"
-		    "PRAGMA locking_mode = EXCLUSIVE; PRAGMA cache_size = -262144; PRAGMA temp_store = MEMORY;"
-		    "PRAGMA secure_delete = OFF; PRAGMA threads = 2; BEGIN",
-		    NULL, NULL, NULL) != SQLITE_OK ||
+	    sqlite3_exec(db,
+			 "PRAGMA page_size = 8192; PRAGMA journal_mode = OFF;"
+			 "PRAGMA synchronous = OFF; PRAGMA locking_mode = EXCLUSIVE;"
+			 "PRAGMA cache_size = -262144; PRAGMA temp_store = MEMORY;"
+			 "PRAGMA secure_delete = OFF; PRAGMA threads = 2; BEGIN",
+			 NULL, NULL, NULL) != SQLITE_OK ||
 	    !db_create_tables(db)) {
 		db_failed(path, db ? sqlite3_errmsg(db) : "cannot be opened", code);
 		goto out;
@@ -499,11 +504,10 @@ sqlite3 *db_open_writable(const char *path)
 {
 	sqlite3 *db = open_at(path, SQLITE_OPEN_READWRITE);
 
-	if (!db ||
-	    sqlite3_exec(
-		    db,
-		    "PRAGMA cache_size = -262144; PRAGMA synchronous = NORMAL; PRAGMA secure_delete = OFF",
-		    NULL, NULL, NULL) != SQLITE_OK) {
+	if (!db || sqlite3_exec(db,
+				"PRAGMA cache_size = -262144; PRAGMA synchronous = NORMAL;"
+				"PRAGMA secure_delete = OFF",
+				NULL, NULL, NULL) != SQLITE_OK) {
 		complain(0, "%s: %s", path,
 			 db ? sqlite3_errmsg(db) : "cannot be opened for writing");
 		sqlite3_close(db);
@@ -555,10 +559,10 @@ static bool choose(const struct options *o, struct case_state *s, enum match *m,
 	if (*m == DB_CURRENT || *m == DB_REFUSED || folder_writable(used_path))
 		return *m != DB_REFUSED;
 	if (!in_cache(s, used_path, sizeof(used_path))) {
-		complain(
-			0,
-			"%s: the folder cannot be written to and there is no cache folder: name a database with --db",
-			o->case_path);
+		complain(0,
+			 "%s: the folder cannot be written to and there is no cache folder: name "
+			 "a database with --db",
+			 o->case_path);
 		return false;
 	}
 	*m = match_db(used_path, o, s, n);
@@ -571,9 +575,9 @@ static bool report_damage(const struct options *o, const struct case_state *s, i
 	if (s->fault.err == FRZ_E_IO)
 		complain(*code, "%s: %s", o->case_path, s->fault.what);
 	else
-		complain(*code, "%s: %s at block %" PRIu64 ", offset %" PRIu64 ": %s%s", o->case_path,
-			 frz_strerror(s->end), s->fault.block, s->fault.offset, s->fault.what,
-			 s->head.blocks ? damage_remedy(o, *code) : "");
+		complain(*code, "%s: %s at block %" PRIu64 ", offset %" PRIu64 ": %s%s",
+			 o->case_path, frz_strerror(s->end), s->fault.block, s->fault.offset,
+			 s->fault.what, s->head.blocks ? damage_remedy(o, *code) : "");
 	return false;
 }
 

@@ -1,6 +1,6 @@
 /*
- * db.h - the database of a case: where it is, whether it can be used as it is, gone on with or must be
- * made anew; opened for reading.
+ * db.h - the database of a case: where it is, whether it can be used as it is, gone on with or must
+ * be made anew; opened for reading.
  *
  * - A new one is built in a temporary file in the same folder and renamed into place.
  * - It belongs to one case. That of another case, or of another program, is never touched.

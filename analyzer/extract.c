@@ -14,7 +14,7 @@
 
 struct job {
 	const struct options *o;
-	struct rules *rules;            /* NULL: none */
+	struct rules *rules; /* NULL: none */
 	struct extract_filter filter;
 	struct extract_origin origin;
 	struct extract_file w;
@@ -23,9 +23,9 @@ struct job {
 	/* of the original, from the first pass */
 	struct frz_case_head head;
 	enum frz_err end;
-	char boot_id[65], reason[501];  /* of its end */
+	char boot_id[65], reason[501]; /* of its end */
 	struct frz_moment last;
-	bool writing, same_end;         /* the second pass met the last block of the first */
+	bool writing, same_end; /* the second pass met the last block of the first */
 	int code;
 };
 
@@ -37,9 +37,10 @@ static bool fail(struct job *j, int code, const char *what)
 
 static bool fail_at(struct job *j, const struct frz_fault *f)
 {
-	j->code = complain(f->err == FRZ_E_IO || f->err == FRZ_E_NOMEM ? VERIFY_USAGE : VERIFY_DAMAGED,
-			   "%s: block %ju at offset %ju: %s", j->o->case_path, (uintmax_t)f->block,
-			   (uintmax_t)f->offset, f->what);
+	bool ours = f->err == FRZ_E_IO || f->err == FRZ_E_NOMEM;
+
+	j->code = complain(ours ? VERIFY_USAGE : VERIFY_DAMAGED, "%s: block %ju at offset %ju: %s",
+			   j->o->case_path, (uintmax_t)f->block, (uintmax_t)f->offset, f->what);
 	return false;
 }
 
@@ -49,12 +50,13 @@ static bool wrote(struct job *j, enum frz_err err)
 	if (err == FRZ_OK)
 		return true;
 	if (err == FRZ_E_IO)
-		j->code = complain(VERIFY_USAGE, "%s: cannot be written: %s", j->o->arg, strerror(errno));
+		j->code = complain(VERIFY_USAGE, "%s: cannot be written: %s", j->o->arg,
+				   strerror(errno));
 	else if (err == FRZ_E_NOMEM)
 		j->code = complain(VERIFY_USAGE, "out of memory");
 	else
-		j->code = complain(VERIFY_DAMAGED, "%s: a record cannot be told anew: %s", j->o->case_path,
-				   frz_strerror(err));
+		j->code = complain(VERIFY_DAMAGED, "%s: a record cannot be told anew: %s",
+				   j->o->case_path, frz_strerror(err));
 	return false;
 }
 
@@ -87,7 +89,8 @@ static bool take_records(struct job *j, const struct frz_case_item *it, bool *no
 			j->filter.out.unknown_records++;
 		if (!j->writing && !extract_learn(j->rules, j->d, &rec))
 			*nomem = true;
-		if (j->writing && !wrote(j, extract_records_take(j->records, &rec, wanted, &j->filter)))
+		if (j->writing &&
+		    !wrote(j, extract_records_take(j->records, &rec, wanted, &j->filter)))
 			return false;
 	}
 	if (err == FRZ_END)
@@ -110,7 +113,8 @@ static bool take_segment(struct job *j, struct frz_case *c, const struct frz_cas
 	if (err != FRZ_OK) {
 		free(raw);
 		frz_fault_set(&fault, err, it->block.index, it->segment.frame_offset,
-			      "segment %ju: its planes do not fill it", (uintmax_t)it->segment.number);
+			      "segment %ju: its planes do not fill it",
+			      (uintmax_t)it->segment.number);
 		return damaged(j, &fault);
 	}
 	good = !j->writing || wrote(j, extract_records_begin(j->records, j->d, it));
@@ -132,7 +136,8 @@ static void keep_end(struct job *j, const struct frz_case_item *it)
 	if (frz_field_bytes(&it->block, FRZ_K_BOOT_ID, &p, &n))
 		snprintf(j->boot_id, sizeof(j->boot_id), "%.*s", (int)n, (const char *)p);
 	if (frz_field_bytes(&it->block, FRZ_K_END_REASON, &p, &n))
-		snprintf(j->reason, sizeof(j->reason), "%.*s", (int)(n < 500 ? n : 500), (const char *)p);
+		snprintf(j->reason, sizeof(j->reason), "%.*s", (int)(n < 500 ? n : 500),
+			 (const char *)p);
 	if (it->type == FRZ_SEAL)
 		j->last = it->at;
 }
@@ -151,7 +156,8 @@ static bool take_item(struct job *j, struct frz_case *c, const struct frz_case_i
 	}
 	if (it->type == FRZ_GENESIS)
 		return wrote(j, extract_put_genesis(&j->w, &it->block, &j->origin, j->rules));
-	if ((it->type == FRZ_TICK && extract_in_time(&j->filter, it->at.real_ns)) || it->type == FRZ_RECOVERY)
+	if ((it->type == FRZ_TICK && extract_in_time(&j->filter, it->at.real_ns)) ||
+	    it->type == FRZ_RECOVERY)
 		return wrote(j, extract_put_block(&j->w, &it->block));
 	return true;
 }
@@ -162,8 +168,8 @@ static bool pass(struct job *j)
 	struct frz_fault fault;
 	struct frz_case *c;
 	bool good = true;
-	enum frz_err err = frz_case_open(j->o->case_path, j->o->allow_damaged ? FRZ_CASE_ALLOW_DAMAGED : 0, &c,
-					 &fault);
+	unsigned flags = j->o->allow_damaged ? FRZ_CASE_ALLOW_DAMAGED : 0;
+	enum frz_err err = frz_case_open(j->o->case_path, flags, &c, &fault);
 
 	if (err != FRZ_OK)
 		return fail_at(j, &fault);
@@ -193,7 +199,10 @@ static bool pass(struct job *j)
 
 /* ---- what GENESIS will say ---- */
 
-struct text { char *p; size_t n, cap; };
+struct text {
+	char *p;
+	size_t n, cap;
+};
 
 static void add(struct text *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 static void add(struct text *t, const char *fmt, ...)
@@ -261,7 +270,8 @@ static bool write_extract(struct job *j)
 	enum frz_err err = extract_file_open(&j->w, j->o->arg);
 
 	if (err == FRZ_E_IO && errno == EEXIST) {
-		j->code = complain(VERIFY_USAGE, "%s: exists, and is not overwritten: name another", j->o->arg);
+		j->code = complain(VERIFY_USAGE, "%s: exists, and is not overwritten: name another",
+				   j->o->arg);
 		return false;
 	}
 	if (!wrote(j, err))
@@ -271,21 +281,27 @@ static bool write_extract(struct job *j)
 		return fail(j, VERIFY_USAGE, "out of memory");
 	j->writing = true;
 	signal(SIGXFSZ, SIG_IGN); /* a file size limit is an error like others */
-	return pass(j) && wrote(j, extract_put_seal(&j->w, j->boot_id, j->reason, j->rules, j->last, j->head.lost));
+	if (!pass(j))
+		return false;
+	return wrote(
+		j, extract_put_seal(&j->w, j->boot_id, j->reason, j->rules, j->last, j->head.lost));
 }
 
 /* What was written is read as a stranger would read it. */
 static bool check_extract(struct job *j)
 {
 	struct verify_options v = { .path = j->o->arg };
+	const char *what = "its events are not those wanted";
 	struct verify_result r;
 	bool good;
 
 	verify_read(&v, &r);
+	if (r.ndamage_kept)
+		what = r.damage->fault.what;
 	good = r.exit == VERIFY_GOOD && r.events_read == j->filter.events;
 	if (!good)
-		j->code = complain(VERIFY_DAMAGED, "%s: did not come out whole, and is removed: %s", j->o->arg,
-				   r.ndamage_kept ? r.damage->fault.what : "its events are not those wanted");
+		j->code = complain(VERIFY_DAMAGED, "%s: did not come out whole, and is removed: %s",
+				   j->o->arg, what);
 	verify_release(&r);
 	return good;
 }
@@ -296,15 +312,18 @@ static void tell(const struct job *j)
 
 	frz_hex(j->head.case_id, 16, id);
 	frz_hex(j->w.link, FRZ_HASH_LEN, head);
-	printf("%s: an extract of case %s\n  events      %ju of %ju\n  chain head  %s\n", j->o->arg, id,
-	       (uintmax_t)j->filter.events, (uintmax_t)j->head.events, head);
+	printf("%s: an extract of case %s\n  events      %ju of %ju\n  chain head  %s\n", j->o->arg,
+	       id, (uintmax_t)j->filter.events, (uintmax_t)j->head.events, head);
 }
 
 static int check_options(const struct options *o)
 {
 	const struct filters *f = &o->filters;
-	const char *other = f->syscall ? "syscall" : f->failed ? "failed" : f->limit != FILTER_NONE ? "limit" :
-			    o->output ? "output" : NULL;
+	const char *other = f->syscall		    ? "syscall" :
+			    f->failed		    ? "failed" :
+			    f->limit != FILTER_NONE ? "limit" :
+			    o->output		    ? "output" :
+						      NULL;
 
 	if (other)
 		return complain(VERIFY_USAGE, "--%s does not apply to --extract", other);
@@ -323,8 +342,10 @@ int extract_run(const struct options *o)
 	if (o->rules && !(j.rules = rules_load(o->rules, err, sizeof(err))))
 		return complain(VERIFY_USAGE, "--rules %s", err);
 	if (j.rules && !rules_have_key(j.rules) && !o->quiet)
-		complain(0, "--rules %s: has no key, so that short rules can be guessed from their hash, which is in "
-			 "the extract", o->rules);
+		complain(0,
+			 "--rules %s: has no key, so that short rules can be guessed from their "
+			 "hash, which is in the extract",
+			 o->rules);
 	j.d = frz_decoder_new();
 	if (!j.d || !extract_filter_init(&j.filter, &o->filters, j.rules != NULL)) {
 		fail(&j, VERIFY_USAGE, "out of memory");
@@ -332,7 +353,8 @@ int extract_run(const struct options *o)
 		extract_counted(&j.filter);
 		good = describe_origin(&j) && write_extract(&j);
 		if (!extract_file_close(&j.w, good) && good) {
-			j.code = complain(VERIFY_USAGE, "%s: cannot be written: %s", o->arg, strerror(errno));
+			j.code = complain(VERIFY_USAGE, "%s: cannot be written: %s", o->arg,
+					  strerror(errno));
 			good = false;
 		}
 		if (good && !check_extract(&j)) {

@@ -44,8 +44,8 @@ void extract_filter_release(struct extract_filter *x)
 
 bool extract_knows_record(unsigned type)
 {
-	return (type >= FRZ_R_STRING && type <= FRZ_R_UNBIND) || type == FRZ_R_SYSCALL || type == FRZ_R_URING ||
-	       (type >= FRZ_R_CONTEXT && type <= FRZ_R_FILE_HASH);
+	return (type >= FRZ_R_STRING && type <= FRZ_R_UNBIND) || type == FRZ_R_SYSCALL ||
+	       type == FRZ_R_URING || (type >= FRZ_R_CONTEXT && type <= FRZ_R_FILE_HASH);
 }
 
 bool extract_knows_attachment(const struct extract_filter *x, unsigned kind)
@@ -119,8 +119,8 @@ static void count_attachments(struct extract_filter *x, const struct frz_call *c
 	}
 }
 
-static bool wants_event(struct extract_filter *x, const struct frz_decoder *d, const struct frz_record *rec,
-			int64_t to_real, bool *nomem)
+static bool wants_event(struct extract_filter *x, const struct frz_decoder *d,
+			const struct frz_record *rec, int64_t to_real, bool *nomem)
 {
 	int64_t ts = frz_add((int64_t)(rec->mono_ns - rec->dur_ns), to_real);
 	uint32_t pid = pid_of(d, rec->u.call.tid);
@@ -160,8 +160,8 @@ static struct frz_str file_path(const struct frz_decoder *d, uint64_t number)
 	return frz_dec_string(d, f ? f->path : 0);
 }
 
-static bool wants_note(struct extract_filter *x, const struct frz_decoder *d, const struct frz_record *rec,
-		       int64_t to_real, bool *nomem)
+static bool wants_note(struct extract_filter *x, const struct frz_decoder *d,
+		       const struct frz_record *rec, int64_t to_real, bool *nomem)
 {
 	int64_t ts = frz_add((int64_t)rec->mono_ns, to_real);
 	struct frz_cur c = rec->body;
@@ -189,19 +189,23 @@ static bool wants_note(struct extract_filter *x, const struct frz_decoder *d, co
 	case FRZ_R_IO:
 		return !x->picks && listed(x, pid_of(d, (uint32_t)a));
 	case FRZ_R_FILE_HASH:
-		return !x->f->pid && !before(x, ts) && !after(x, ts) && extract_path_fits(x, file_path(d, a)) &&
-		       (x->f->path || !x->picks);
+		return !x->f->pid && !before(x, ts) && !after(x, ts) &&
+		       extract_path_fits(x, file_path(d, a)) && (x->f->path || !x->picks);
 	default:
 		return false;
 	}
 }
 
-bool extract_wants(struct extract_filter *x, const struct frz_decoder *d, const struct frz_record *rec,
-		   int64_t to_real, bool *nomem)
+bool extract_wants(struct extract_filter *x, const struct frz_decoder *d,
+		   const struct frz_record *rec, int64_t to_real, bool *nomem)
 {
-	bool event = FRZ_REC_EVENT((unsigned)rec->type), known = extract_knows_record(rec->type), wanted;
+	bool event = FRZ_REC_EVENT((unsigned)rec->type), known = extract_knows_record(rec->type);
+	bool wanted = false;
 
-	wanted = known && (event ? wants_event(x, d, rec, to_real, nomem) : wants_note(x, d, rec, to_real, nomem));
+	if (known && event)
+		wanted = wants_event(x, d, rec, to_real, nomem);
+	else if (known)
+		wanted = wants_note(x, d, rec, to_real, nomem);
 	if (x->counting && !known)
 		x->out.unknown_records++;
 	else if (x->counting && !wanted && event)

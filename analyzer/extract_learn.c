@@ -4,7 +4,8 @@
 /* The name within the address of a Unix socket. */
 static bool learn_sockaddr(struct rules *r, const uint8_t *p, size_t n)
 {
-	return n < 3 || frz_get16(p) != FRZ_AF_UNIX || rules_learn_list(r, p + 2, n - 2, n >= FRZ_SUN_MAX);
+	return n < 3 || frz_get16(p) != FRZ_AF_UNIX ||
+	       rules_learn_list(r, p + 2, n - 2, n >= FRZ_SUN_MAX);
 }
 
 static bool learn_file(struct rules *r, const struct frz_file *f)
@@ -74,7 +75,8 @@ bool extract_learn(struct rules *r, const struct frz_decoder *d, const struct fr
 
 bool extract_learn_genesis(struct rules *r, const struct frz_block *genesis)
 {
-	static const enum frz_key keys[] = { FRZ_K_EXHIBIT, FRZ_K_EXAMINER, FRZ_K_NOTE, FRZ_K_ARGV };
+	static const enum frz_key keys[] = { FRZ_K_EXHIBIT, FRZ_K_EXAMINER, FRZ_K_NOTE,
+					     FRZ_K_ARGV };
 	const uint8_t *p;
 	size_t n;
 

@@ -8,9 +8,9 @@
 
 #include "extract_told.h"
 
-#define ROOM       (15u << 20)  /* bytes of records in a segment */
-#define LONG       (8u << 20)   /* with so many it is ended, */
-#define MANY       (FRZ_DECLARED_MAX / 2)       /* or with so many declarations */
+#define ROOM	   (15u << 20)		  /* bytes of records in a segment */
+#define LONG	   (8u << 20)		  /* with so many it is ended, */
+#define MANY	   (FRZ_DECLARED_MAX / 2) /* or with so many declarations */
 #define ZSTD_LEVEL 6
 #define BODY_MAX   FRZ_RECORD_MAX
 
@@ -100,7 +100,8 @@ static void need_attachments(struct extract_records *e, const struct frz_call *c
 }
 
 /* The instance stays implied where the extract implies the same. */
-static void put_fd(struct extract_records *e, const struct frz_call *call, const struct frz_attachment *a)
+static void put_fd(struct extract_records *e, const struct frz_call *call,
+		   const struct frz_attachment *a)
 {
 	struct frz_attachment implied = { .kind = FRZ_A_FD, .slot = a->slot };
 	uint64_t instance = instance_of(e, call, a);
@@ -125,7 +126,8 @@ static void put_list(struct extract_records *e, const struct frz_attachment *a)
 		frz_buf_varint(&e->body, told_string(e, frz_take_varint(&again), AS_TEXT));
 }
 
-static void put_attachment(struct extract_records *e, const struct frz_call *call, const struct frz_attachment *a)
+static void put_attachment(struct extract_records *e, const struct frz_call *call,
+			   const struct frz_attachment *a)
 {
 	struct frz_cur v = a->value;
 	size_t n = frz_cur_left(&v);
@@ -138,7 +140,8 @@ static void put_attachment(struct extract_records *e, const struct frz_call *cal
 	case FRZ_A_DIR:
 	case FRZ_A_STR:
 	case FRZ_A_SIGN:
-		frz_enc_att_varint(&e->body, a->kind, a->slot, told_string(e, frz_take_varint(&v), AS_TEXT));
+		frz_enc_att_varint(&e->body, a->kind, a->slot,
+				   told_string(e, frz_take_varint(&v), AS_TEXT));
 		break;
 	case FRZ_A_LIST:
 		put_list(e, a);
@@ -159,7 +162,8 @@ static void put_attachment(struct extract_records *e, const struct frz_call *cal
 	}
 }
 
-static void put_event(struct extract_records *e, const struct frz_record *rec, const struct extract_filter *x)
+static void put_event(struct extract_records *e, const struct frz_record *rec,
+		      const struct extract_filter *x)
 {
 	const struct frz_call *call = &rec->u.call;
 	struct frz_cur atts = call->atts;
@@ -169,7 +173,10 @@ static void put_event(struct extract_records *e, const struct frz_record *rec, c
 	told_pending(e, x);
 	need_attachments(e, call);
 	frz_buf_varint(&e->body, call->tid);
-	frz_buf_varint(&e->body, rec->type == FRZ_R_URING ? call->nr : (uint64_t)call->nr * 4 + (uint64_t)call->abi);
+	if (rec->type == FRZ_R_URING)
+		frz_buf_varint(&e->body, call->nr);
+	else
+		frz_buf_varint(&e->body, (uint64_t)call->nr * 4 + (uint64_t)call->abi);
 	frz_buf_varint(&e->body, call->flags);
 	if (!(call->flags & FRZ_C_NO_RETURN))
 		frz_buf_zigzag(&e->body, call->ret);
@@ -263,7 +270,8 @@ static void put_ledger(struct extract_records *e, const struct frz_record *rec, 
 	frz_buf_varint(&e->body, detail);
 }
 
-static void put_note(struct extract_records *e, const struct frz_record *rec, const struct extract_filter *x)
+static void put_note(struct extract_records *e, const struct frz_record *rec,
+		     const struct extract_filter *x)
 {
 	struct frz_cur c = rec->body, look = rec->body;
 	uint64_t a = frz_take_varint(&look), b = frz_take_varint(&look);
@@ -365,8 +373,8 @@ enum frz_err extract_records_begin(struct extract_records *e, const struct frz_d
 	return FRZ_OK;
 }
 
-enum frz_err extract_records_take(struct extract_records *e, const struct frz_record *rec, bool wanted,
-				  const struct extract_filter *x)
+enum frz_err extract_records_take(struct extract_records *e, const struct frz_record *rec,
+				  bool wanted, const struct extract_filter *x)
 {
 	if (rec->type == FRZ_R_BIND) {
 		told_take_bind(e, &rec->u.bind);
@@ -386,7 +394,8 @@ enum frz_err extract_records_take(struct extract_records *e, const struct frz_re
 	if (wanted) {
 		enum frz_err err;
 
-		if (e->open && (e->bytes > LONG || e->declared > MANY) && (err = close_segment(e, NULL)) != FRZ_OK)
+		if (e->open && (e->bytes > LONG || e->declared > MANY) &&
+		    (err = close_segment(e, NULL)) != FRZ_OK)
 			return err;
 		if (!e->open)
 			open_segment(e);

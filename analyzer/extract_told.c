@@ -16,7 +16,7 @@
 
 #include "extract_told.h"
 
-#define COMM_CUT 15     /* a comm of this length can have been cut by the kernel */
+#define COMM_CUT 15 /* a comm of this length can have been cut by the kernel */
 
 void told_failed(struct extract_records *e, enum frz_err err)
 {
@@ -63,7 +63,8 @@ void told_forget(struct extract_records *e)
 /* ---- one record out ---- */
 
 /* What stands in e->rec; *got is what a reader makes of it. */
-static void put_record(struct extract_records *e, uint64_t mono, uint64_t dur, struct frz_record *got)
+static void put_record(struct extract_records *e, uint64_t mono, uint64_t dur,
+		       struct frz_record *got)
 {
 	struct frz_cur c = frz_cur_of(e->rec.p, e->rec.len);
 	enum frz_err err = e->rec.full ? FRZ_E_SPACE : FRZ_OK;
@@ -106,7 +107,8 @@ uint32_t told_string(struct extract_records *e, uint64_t number, enum mode mode)
 
 	if (!number || known || e->err != FRZ_OK)
 		return known;
-	res = rules_apply(e->rules, s.p, s.len, s.cut || (mode == AS_COMM && s.len >= COMM_CUT), &e->text);
+	res = rules_apply(e->rules, s.p, s.len, s.cut || (mode == AS_COMM && s.len >= COMM_CUT),
+			  &e->text);
 	if (res == RULES_NOMEM) {
 		told_failed(e, FRZ_E_NOMEM);
 		return 0;
@@ -120,16 +122,19 @@ uint32_t told_string(struct extract_records *e, uint64_t number, enum mode mode)
 	return got.u.number;
 }
 
-/* Bytes of an address, other than a Unix socket's, that are numbers. What a program has behind them,
- * out of its memory, or in addresses of other families, can be anything. */
+/* Bytes of an address, other than a Unix socket's, that are numbers. What a program has behind
+ * them, out of its memory, or in addresses of other families, can be anything. */
 static size_t address_len(unsigned family)
 {
-	static const struct { unsigned family; size_t len; } known[] = {
-		{ 2, 8 },	/* AF_INET: port, address */
-		{ 10, 28 },	/* AF_INET6 */
-		{ 16, 12 },	/* AF_NETLINK */
-		{ 17, 12 },	/* AF_PACKET, without the hardware's address */
-		{ 40, 12 },	/* AF_VSOCK */
+	static const struct {
+		unsigned family;
+		size_t len;
+	} known[] = {
+		{ 2, 8 },   /* AF_INET: port, address */
+		{ 10, 28 }, /* AF_INET6 */
+		{ 16, 12 }, /* AF_NETLINK */
+		{ 17, 12 }, /* AF_PACKET, without the hardware's address */
+		{ 40, 12 }, /* AF_VSOCK */
 	};
 
 	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
@@ -180,10 +185,13 @@ uint32_t told_file(struct extract_records *e, uint64_t number)
 	f.owner_name = told_string(e, f.owner_name, AS_TEXT);
 	f.group_name = told_string(e, f.group_name, AS_TEXT);
 	if (f.mask & FRZ_F_SOCK) {
-		f.sock.local_len = (uint16_t)told_sockaddr(e, f.sock.local, f.sock.local_len, e->sock);
-		f.sock.local = e->sock;
-		f.sock.peer_len = (uint16_t)told_sockaddr(e, f.sock.peer, f.sock.peer_len, e->sock + UINT16_MAX);
-		f.sock.peer = e->sock + UINT16_MAX;
+		struct frz_sock *s = &f.sock;
+		uint8_t *local = e->sock, *peer = e->sock + UINT16_MAX;
+
+		s->local_len = (uint16_t)told_sockaddr(e, s->local, s->local_len, local);
+		s->local = local;
+		s->peer_len = (uint16_t)told_sockaddr(e, s->peer, s->peer_len, peer);
+		s->peer = peer;
 	}
 	frz_enc_file(&e->rec, &f);
 	put_record(e, 0, 0, &got);
@@ -201,7 +209,8 @@ void told_proc(struct extract_records *e, uint32_t pid)
 	comm = told_string(e, p->comm, AS_COMM);
 	exe = told_string(e, p->exe, AS_TEXT);
 	q = frz_dec_proc(e->out, pid);
-	if (q && q->ppid == p->ppid && q->start == p->start && q->uid == p->uid && q->comm == comm && q->exe == exe)
+	if (q && q->ppid == p->ppid && q->start == p->start && q->uid == p->uid &&
+	    q->comm == comm && q->exe == exe)
 		return;
 	frz_buf_varint(&e->body, p->pid);
 	frz_buf_varint(&e->body, p->ppid);
@@ -267,7 +276,8 @@ void told_bind(struct extract_records *e, uint64_t instance)
 	if (!b || !instance)
 		return;
 	q = frz_dec_instance(e->out, instance);
-	if (q && q->table == b->table && q->fd == b->fd && q->file == number_get(&e->files, b->file))
+	if (q && q->table == b->table && q->fd == b->fd &&
+	    q->file == number_get(&e->files, b->file))
 		return;
 	put_bind(e, b, how_now(e, instance));
 }
@@ -276,7 +286,8 @@ void told_bind(struct extract_records *e, uint64_t instance)
 
 void told_take_bind(struct extract_records *e, const struct frz_dbind *b)
 {
-	if (!map_get(&e->how, b->instance) && !map_set(&e->how, b->instance, b->how ? (uint32_t)b->how : FRZ_B_RESTATE))
+	if (!map_get(&e->how, b->instance) &&
+	    !map_set(&e->how, b->instance, b->how ? (uint32_t)b->how : FRZ_B_RESTATE))
 		told_failed(e, FRZ_E_NOMEM);
 	if (e->npending == e->cap_pending) {
 		size_t cap = e->cap_pending * 2 + 64;
@@ -295,14 +306,16 @@ void told_take_bind(struct extract_records *e, const struct frz_dbind *b)
 void told_pending(struct extract_records *e, const struct extract_filter *x)
 {
 	for (size_t i = 0; i < e->npending; i++) {
-		const struct frz_dbind *b = &e->pending[i], *now = frz_dec_bind(e->in, b->table, b->fd);
+		const struct frz_dbind *b = &e->pending[i];
+		const struct frz_dbind *now = frz_dec_bind(e->in, b->table, b->fd);
 		const struct frz_file *f = frz_dec_file(e->in, b->file);
 
 		if (!now || now->instance != b->instance)
 			continue; /* ended already */
 		if (!extract_path_fits(x, frz_dec_string(e->in, f ? f->path : 0)))
 			continue; /* told when it is needed */
-		put_bind(e, b, b->how == FRZ_B_RESTATE ? how_now(e, b->instance) : (unsigned)b->how);
+		put_bind(e, b,
+			 b->how == FRZ_B_RESTATE ? how_now(e, b->instance) : (unsigned)b->how);
 	}
 }
 

@@ -9,7 +9,10 @@
 
 enum mode { AS_TEXT, AS_COMM, MODES };
 
-struct numbers { uint32_t *v; size_t cap; };
+struct numbers {
+	uint32_t *v;
+	size_t cap;
+};
 
 struct extract_records {
 	struct extract_file *w;
@@ -20,19 +23,19 @@ struct extract_records {
 	struct numbers strings[MODES], files;
 	struct frz_buf body, rec;
 	struct rules_text text;
-	uint8_t *sock;                  /* two sockaddrs told anew */
-	enum frz_err err;               /* sticky, until the segment's end */
+	uint8_t *sock;	  /* two sockaddrs told anew */
+	enum frz_err err; /* sticky, until the segment's end */
 	/* the segment under way */
 	struct frz_case_item it;
 	struct frz_moment first;
 	size_t bytes, declared;
 	bool open, lost_told;
 	/* bindings */
-	struct frz_dbind *pending;      /* since the last timed record */
+	struct frz_dbind *pending; /* since the last timed record */
 	size_t npending, cap_pending;
-	struct map how;                 /* instance: how it came about, 0 not met */
-	struct map told;                /* instances that the extract has */
-	bool last_kept;                 /* the last timed record */
+	struct map how;	 /* instance: how it came about, 0 not met */
+	struct map told; /* instances that the extract has */
+	bool last_kept;	 /* the last timed record */
 };
 
 /* ---- extract_told.c. Errors stick in e->err; nothing more is told then. ---- */

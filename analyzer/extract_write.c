@@ -13,7 +13,7 @@
 #include "block.h"
 #include "extract_private.h"
 
-#define BLOCK_ROOM 4096         /* of a block's fields beside its texts */
+#define BLOCK_ROOM 4096 /* of a block's fields beside its texts */
 
 static enum frz_err write_all(struct extract_file *w, const uint8_t *p, size_t n)
 {
@@ -72,8 +72,8 @@ static bool room(struct frz_buf *b, size_t n)
 	return true;
 }
 
-static enum frz_err begin(struct extract_file *w, struct frz_block_builder *bb, enum frz_block_type type,
-			  size_t texts)
+static enum frz_err begin(struct extract_file *w, struct frz_block_builder *bb,
+			  enum frz_block_type type, size_t texts)
 {
 	w->block.len = 0;
 	w->block.full = false;
@@ -131,8 +131,8 @@ static bool put_text(struct frz_block_builder *bb, enum frz_key key, const void 
 	return s != NULL;
 }
 
-static bool copy_text_as(struct frz_block_builder *bb, enum frz_key as, const struct frz_block *from,
-			 enum frz_key key, const struct rules *rules)
+static bool copy_text_as(struct frz_block_builder *bb, enum frz_key as,
+			 const struct frz_block *from, enum frz_key key, const struct rules *rules)
 {
 	struct rules_text t = { .n = 0 };
 	const uint8_t *p;
@@ -212,10 +212,12 @@ enum frz_err extract_put_genesis(struct extract_file *w, const struct frz_block 
 	if (getrandom(id, sizeof(id), 0) != sizeof(id) || !hash_self(self))
 		return FRZ_E_IO;
 	frz_block_bytes(&bb, FRZ_K_CASE_ID, id, sizeof(id));
-	good = copy_text(&bb, g, FRZ_K_EXHIBIT, rules) && copy_text(&bb, g, FRZ_K_EXAMINER, rules) &&
-	       copy_text(&bb, g, FRZ_K_NOTE, rules) && copy_text(&bb, g, FRZ_K_HOSTNAME, rules) &&
-	       copy_text(&bb, g, FRZ_K_MACHINE_ID, rules) && copy_text(&bb, g, FRZ_K_BOOT_ID, NULL) &&
-	       copy_text(&bb, g, FRZ_K_KERNEL, rules) && copy_text(&bb, g, FRZ_K_TIMEZONE, rules) &&
+	good = copy_text(&bb, g, FRZ_K_EXHIBIT, rules) &&
+	       copy_text(&bb, g, FRZ_K_EXAMINER, rules) && copy_text(&bb, g, FRZ_K_NOTE, rules) &&
+	       copy_text(&bb, g, FRZ_K_HOSTNAME, rules) &&
+	       copy_text(&bb, g, FRZ_K_MACHINE_ID, rules) &&
+	       copy_text(&bb, g, FRZ_K_BOOT_ID, NULL) && copy_text(&bb, g, FRZ_K_KERNEL, rules) &&
+	       copy_text(&bb, g, FRZ_K_TIMEZONE, rules) &&
 	       copy_text(&bb, g, FRZ_K_CLOCK_STATE, rules);
 	copy_num(&bb, g, FRZ_K_UID);
 	good = good && copy_list(&bb, g, FRZ_K_ARGV, rules);
@@ -322,8 +324,10 @@ enum frz_err extract_put_seal(struct extract_file *w, const char *boot_id, const
 	struct frz_block_builder bb;
 	uint8_t prefix[FRZ_HASH_LEN], head[FRZ_HASH_LEN];
 	char *ended = end_reason(reason, rules);
-	enum frz_err err = ended ? begin(w, &bb, FRZ_SEAL, 256 + strlen(ended) + w->index.len) : FRZ_E_NOMEM;
+	enum frz_err err = FRZ_E_NOMEM;
 
+	if (ended)
+		err = begin(w, &bb, FRZ_SEAL, 256 + strlen(ended) + w->index.len);
 	if (err != FRZ_OK) {
 		free(ended);
 		return err;

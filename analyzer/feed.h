@@ -25,7 +25,8 @@ struct feed {
 /* Makes f selectable under this name on db, with columns c0, c1, ... f is looked at anew by each
  * SELECT and must outlive db. False: sqlite3_errmsg says why. */
 bool feed_register(struct sqlite3 *db, const char *name, struct feed *f);
-/* "INSERT OR FAIL|REPLACE INTO table SELECT c0, ... FROM name" with so many columns, prepared. NULL: as above. */
+/* "INSERT OR FAIL|REPLACE INTO table SELECT c0, ... FROM name" with so many columns, prepared.
+ * NULL: as above. */
 struct sqlite3_stmt *feed_prepare(struct sqlite3 *db, const char *name, const char *table,
 				  unsigned columns, bool replace);
 

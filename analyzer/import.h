@@ -64,8 +64,8 @@ struct import_options {
 struct import *import_new(struct sqlite3 *db, const struct import_options *o, char *err, size_t cap,
 			  int *code);
 void import_free(struct import *im);
-/* Takes all there is, the tail included, and writes it to the database (no commit). *state is the case's after
- * it. False: nothing of use, one line in err, and *code. Damage is an error unless
+/* Takes all there is, the tail included, and writes it to the database (no commit). *state is the
+ * case's after it. False: nothing of use, one line in err, and *code. Damage is an error unless
  * allow_damaged. */
 bool import_run(struct import *im, struct case_state *state, char *err, size_t cap, int *code);
 /* May there be more than at the last import_run? A cheap look. */

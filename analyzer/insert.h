@@ -42,7 +42,7 @@ struct batch {
 	struct mark_row mark[2 * BATCH_EVENTS];
 	char *text; /* of the details */
 	size_t text_len, text_cap;
-	uint32_t strings; /* strings up to this number are to be in */
+	uint32_t strings;		  /* strings up to this number are to be in */
 	struct settled settled[TABLES_N]; /* of the counted tables */
 };
 
@@ -55,7 +55,8 @@ struct batch *insert_batch(struct insert *w);
 bool insert_submit(struct insert *w);
 /* Room for a detail text in the batch; false: no memory. */
 bool batch_detail(struct batch *b, uint32_t id, const char *text, size_t len);
-/* Submits what is left, with all strings, and waits until everything is in. False: failed, one line in err. */
+/* Submits what is left, with all strings, and waits until everything is in. False: failed, one line
+ * in err. */
 bool insert_drain(struct insert *w, char *err, size_t cap);
 void insert_free(struct insert *w);
 

@@ -132,7 +132,6 @@ uint32_t intern_bytes(struct intern *t, const void *p, size_t n)
 	return t->count;
 }
 
-
 uint32_t intern_count(const struct intern *t) { return t->count; }
 
 const uint8_t *intern_get(const struct intern *t, uint32_t number, uint32_t *len)

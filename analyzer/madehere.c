@@ -13,7 +13,7 @@
 
 #include "bytes.h"
 
-#define KEY_LEN    32
+#define KEY_LEN	   32
 #define PATH_BYTES 4200
 
 bool cache_folder(char *out, size_t cap)
@@ -41,8 +41,8 @@ static bool read_key(const char *path, uint8_t key[KEY_LEN])
 	if (fd < 0)
 		return false;
 	/* one that others can read, or gave, is no secret */
-	good = fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == geteuid() && !(st.st_mode & 077) &&
-	       read(fd, key, KEY_LEN) == KEY_LEN;
+	good = fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == geteuid() &&
+	       !(st.st_mode & 077) && read(fd, key, KEY_LEN) == KEY_LEN;
 	close(fd);
 	return good;
 }

@@ -206,7 +206,8 @@ static void thread_start(struct rows *r, struct frz_cur c)
 	t = rows_columns(r, TABLE_tasks, l->task);
 	t[tasks_born] = (int64_t)how;
 	t[tasks_started] = r->last_ts;
-	/* A new thread's counters are 0; a launched one's count what frec's child did before its execve. */
+	/* A new thread's counters are 0; a launched one's count what frec's child did before its
+	 * execve. */
 	if (how != FRZ_BORN_ATTACH && how != FRZ_BORN_LAUNCH && t[tasks_io_state] == IO_NO_START)
 		t[tasks_io_state] = IO_NO_END;
 	if (how != FRZ_BORN_ATTACH && how != FRZ_BORN_CLONE && COL(r, procs, proc, started) == NIL)
@@ -251,9 +252,9 @@ static void io_reading(struct rows *r, struct frz_cur c)
 	if (when == FRZ_IO_ATTACH || when == FRZ_IO_AFTER_EXEC) {
 		t[tasks_base_read] = rchar;
 		t[tasks_base_written] = wchar;
-		/* What was counted up to an earlier end stays. A start that was not known is made good
-		 * by any reading before the first byte was recorded: a launched command's execve,
-		 * or a leader's tid taken over by another thread's execve. */
+		/* What was counted up to an earlier end stays. A start that was not known is made
+		 * good by any reading before the first byte was recorded: a launched command's
+		 * execve, or a leader's tid taken over by another thread's execve. */
 		if (when == FRZ_IO_ATTACH || t[tasks_io_state] != IO_NO_START ||
 		    (!t[tasks_recorded_read] && !t[tasks_recorded_written]))
 			t[tasks_io_state] = IO_NO_END;

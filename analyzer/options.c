@@ -57,15 +57,14 @@ static const struct shared {
 	{ "pid", "PID[,PID]", "of these processes", set_pid, "Filters:", ACTION_ROWS },
 	{ "path", "GLOB", "whose path matches, e.g. '/etc/*'", set_path, NULL, ACTION_ROWS },
 	{ "syscall", "NAME[,NAME]", "these calls", set_syscall, NULL, ACTION_ROWS },
-	{ "since", "TIME", "from 2024-05-06T07:08:09.5 (UTC) or @SECONDS on",
-	  set_since, NULL, ACTION_ROWS },
+	{ "since", "TIME", "from 2024-05-06T07:08:09.5 (UTC) or @SECONDS on", set_since, NULL,
+	  ACTION_ROWS },
 	{ "until", "TIME", "before that time", set_until, NULL, ACTION_ROWS },
 	{ "failed", NULL, "that failed", set_failed, NULL, ACTION_ROWS },
 	{ "limit", "N", "at most N rows", set_limit, NULL, ACTION_ROWS },
 	{ "format", "FORMAT", "text, csv, json or jsonl", set_format,
 	  "Output:", ACTION_ROWS | ACTION_FORMAT },
-	{ "output", "FILE", "into a new file, never over one that exists", set_output,
-	  NULL, 0 },
+	{ "output", "FILE", "into a new file, never over one that exists", set_output, NULL, 0 },
 	{ "db", "FILE", "the database, instead of CASE.sqlite beside it", set_db, NULL, 0 },
 	{ "allow-damaged", NULL, "read a damaged case up to and past the damage", set_allow_damaged,
 	  NULL, 0 },
@@ -78,8 +77,8 @@ static const struct shared {
 	  ACTION_TRUST },
 	{ "checkpoint", "FILE", "checkpoints that were kept elsewhere", set_checkpoint, NULL,
 	  ACTION_VERIFY },
-	{ "receipt", "FILE", "a receipt of an entry (--receive: of the release)",
-	  set_receipt, NULL, ACTION_VERIFY | ACTION_RECEIVE },
+	{ "receipt", "FILE", "a receipt of an entry (--receive: of the release)", set_receipt, NULL,
+	  ACTION_VERIFY | ACTION_RECEIVE },
 	{ "expect-head", "HASH", "the chain head that was noted elsewhere", set_expect_head, NULL,
 	  ACTION_VERIFY },
 	{ "rules", "FILE", "names and paths that are not to be told", set_rules,
@@ -404,10 +403,10 @@ static int unknown(int c, char *const *argv)
 	else if (optopt > 0 && optopt < 256)
 		complain(0, "unknown option -%c: see fanalyze --help", optopt);
 	else
-		complain(
-			0,
-			"%s: unknown or ambiguous option, or one that takes no argument: see fanalyze --help",
-			word);
+		complain(0,
+			 "%s: unknown or ambiguous option, or one that takes no argument: see "
+			 "fanalyze --help",
+			 word);
 	return 3;
 }
 

@@ -26,7 +26,7 @@ struct action {
 #define ACTION_SIGN    4u /* --sign: alone, or along with one that SIGNS */
 #define ACTION_SIGNS   8u
 /* which of the options that not all actions have a use for it takes */
-#define ACTION_ROWS    16u /* filters and --format; those that it has no use for it refuses itself */
+#define ACTION_ROWS    16u /* filters and --format; what it has no use for it refuses itself */
 #define ACTION_FORMAT  32u
 #define ACTION_TRUST   64u  /* who may sign */
 #define ACTION_VERIFY  128u /* what else is to be held against the case */
@@ -57,7 +57,7 @@ struct options {
 	/* for --verify and custody */
 	unsigned require;
 	const char *allowed_signers, *revoked, *checkpoint, *receipt, *expect_head;
-	const char *rules;              /* for --extract */
+	const char *rules; /* for --extract */
 	/* for custody entries */
 	const char *sign_key, *as, *to, *from;
 	const char *remark[FRZ_REMARKS];

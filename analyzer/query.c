@@ -272,16 +272,17 @@ static void fn_what(sqlite3_context *c, int argc, sqlite3_value **v)
 		part[i] = (const char *)sqlite3_value_text(v[i]);
 	if (part[0] && part[1] && !strcmp(part[0], part[1]))
 		part[1] = NULL;
-	text = sqlite3_mprintf("%s%s%s%s%s%s", part[0] ? part[0] : "", part[0] && part[1] ? " " : "",
-			       part[1] ? arrow : "", part[1] ? part[1] : "",
-			       part[2] && (part[0] || part[1]) ? "  " : "", part[2] ? part[2] : "");
+	text = sqlite3_mprintf("%s%s%s%s%s%s", part[0] ? part[0] : "",
+			       part[0] && part[1] ? " " : "", part[1] ? arrow : "",
+			       part[1] ? part[1] : "", part[2] && (part[0] || part[1]) ? "  " : "",
+			       part[2] ? part[2] : "");
 	if (text)
 		sqlite3_result_text(c, text, -1, sqlite3_free);
 	else
 		sqlite3_result_error_nomem(c);
 }
 
-/* also(count, 'word', ...): "[word, word 3]", those whose count is not 0; NULL when there is none. */
+/* also(count, 'word', ...): "[word, word 3]", those whose count is not 0; NULL: there is none. */
 static void fn_also(sqlite3_context *c, int argc, sqlite3_value **v)
 {
 	char text[300] = "";
@@ -312,7 +313,7 @@ bool query_functions(sqlite3 *db)
 		int args;
 		void (*fn)(sqlite3_context *, int, sqlite3_value **);
 	} all[] = {
-		{ "size", 1, fn_size },	    { "dur", 1, fn_dur },   { "iso", 1, fn_iso },
+		{ "size", 1, fn_size },	    { "dur", 1, fn_dur },    { "iso", 1, fn_iso },
 		{ "listed", 2, fn_listed }, { "what", -1, fn_what }, { "also", -1, fn_also },
 	};
 

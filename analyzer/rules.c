@@ -68,9 +68,10 @@ static const char *parse_line(struct rules *r, const char *p, const char *end)
 	rule.n = (size_t)(end - p);
 	while (rule.kind == NAMES && rule.n && p[rule.n - 1] == '/')
 		rule.n--;
-	if (!rule.n || (rule.kind == NAMES && *p != '/'))
-		return rule.kind == NAMES ? "names are those in a directory, given by its absolute path" :
-					    "the pattern is empty";
+	if (rule.kind == NAMES && (!rule.n || *p != '/'))
+		return "names are those in a directory, given by its absolute path";
+	if (!rule.n)
+		return "the pattern is empty";
 	if (r->n == RULES_MAX)
 		return "one rule too many";
 	more = realloc(r->rule, (r->n + 1) * sizeof(*more));
@@ -146,9 +147,9 @@ const uint8_t *rules_sha256(const struct rules *r) { return r->sha256; }
 static bool in_set(const char *g, size_t n, uint8_t c, size_t *next)
 {
 	size_t i = 1;
-	bool not = i < n && g[i] == '^', in = false;
+	bool negated = i < n && g[i] == '^', in = false;
 
-	i += not;
+	i += negated;
 	for (bool first = true; i < n && (g[i] != ']' || first); first = false) {
 		uint8_t lo = (uint8_t)g[i], hi = lo;
 
@@ -164,7 +165,7 @@ static bool in_set(const char *g, size_t n, uint8_t c, size_t *next)
 		return c == '[';
 	}
 	*next = i + 1;
-	return in != not;
+	return in != negated;
 }
 
 bool rules_glob(const char *g, size_t ng, const uint8_t *t, size_t n, bool cut)

@@ -2,8 +2,8 @@
  * rules.h - what must not be told in an extract: a file of rules, applied to names and paths.
  *
  *   # a comment
- *   redact whole GLOB          a string that matches as a whole (* ? [a-z] [^a-z], / is like others)
- *   redact part TEXT           wherever the text stands in a string
+ *   redact whole GLOB          a string that matches as a whole (* ? [a-z] [^a-z], / is like
+ *   others) redact part TEXT           wherever the text stands in a string
  *   redact names DIR           the name behind DIR/, up to the next /
  *   pseudonym whole|part|names ...     likewise
  *   key HEX64                  makes pseudonyms the same in all extracts with this key
@@ -35,8 +35,8 @@ struct rules;
 struct rules *rules_load(const char *path, char *err, size_t cap);
 /* The same from memory; name is for err. */
 struct rules *rules_parse(const char *text, size_t n, const char *name, char *err, size_t cap);
-void rules_free(struct rules *r);       /* NULL is fine */
-const uint8_t *rules_sha256(const struct rules *r);     /* of the file */
+void rules_free(struct rules *r);		    /* NULL is fine */
+const uint8_t *rules_sha256(const struct rules *r); /* of the file */
 /* Without one, a short file of rules can be guessed from its hash. */
 bool rules_have_key(const struct rules *r);
 
@@ -48,7 +48,10 @@ bool rules_learn_path(struct rules *r, const void *dir, size_t ndir, const void 
 		      bool cut);
 
 /* A text that grows. */
-struct rules_text { uint8_t *p; size_t n, cap; };
+struct rules_text {
+	uint8_t *p;
+	size_t n, cap;
+};
 
 enum rules_result { RULES_SAME, RULES_CHANGED, RULES_NOMEM };
 /* One string; *out is set whatever the result, but for RULES_NOMEM. r NULL: RULES_SAME. */

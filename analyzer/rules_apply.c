@@ -82,13 +82,14 @@ static bool apply_part(const struct rules *r, const struct rule *rule, const uin
 		at = (size_t)(hit - p) + rule->n;
 	}
 	k = cut ? begun(rule, p + at, n - at) : 0;
-	return put(out, p + at, n - at - k) && (!k || put_instead(r, rule, rule->pattern, rule->n, out));
+	return put(out, p + at, n - at - k) &&
+	       (!k || put_instead(r, rule, rule->pattern, rule->n, out));
 }
 
 /* ---- what was learned ---- */
 
-static bool apply_known(const struct rules *r, const uint8_t *p, size_t n, enum level level, bool cut,
-			struct rules_text *out)
+static bool apply_known(const struct rules *r, const uint8_t *p, size_t n, enum level level,
+			bool cut, struct rules_text *out)
 {
 	int64_t rule = known_get(&r->names, p, n);
 	size_t from = 0, to = 0;
@@ -102,7 +103,8 @@ static bool apply_known(const struct rules *r, const uint8_t *p, size_t n, enum 
 	for (; to <= n; to++) {
 		if (to < n && !rules_ends(level + 1, p[to]))
 			continue;
-		if (to > from && !apply_known(r, p + from, to - from, level + 1, cut && to == n, out))
+		if (to > from &&
+		    !apply_known(r, p + from, to - from, level + 1, cut && to == n, out))
 			return false;
 		if (to < n && !put(out, p + to, 1))
 			return false;
@@ -134,7 +136,8 @@ static enum rules_result append(const struct rules *r, const void *p, size_t n, 
 	if (!n)
 		return RULES_SAME;
 	for (size_t i = 0; r && i < r->n; i++)
-		if (r->rule[i].kind == WHOLE && rules_glob(r->rule[i].pattern, r->rule[i].n, p, n, cut))
+		if (r->rule[i].kind == WHOLE &&
+		    rules_glob(r->rule[i].pattern, r->rule[i].n, p, n, cut))
 			return put_instead(r, &r->rule[i], p, n, out) ? RULES_CHANGED : RULES_NOMEM;
 	known = r ? known_get(&r->wholes, p, n) : -1;
 	if (known >= 0)
@@ -142,9 +145,11 @@ static enum rules_result append(const struct rules *r, const void *p, size_t n, 
 	if (!put(&now, p, n))
 		goto out;
 	for (size_t i = 0; r && i < r->n; i++)
-		if (r->rule[i].kind == NAMES && !turn(apply_names(r, &r->rule[i], now.p, now.n, &next), &now, &next))
+		if (r->rule[i].kind == NAMES &&
+		    !turn(apply_names(r, &r->rule[i], now.p, now.n, &next), &now, &next))
 			goto out;
-	if (r && r->names.used && !turn(apply_known(r, now.p, now.n, STRING, cut, &next), &now, &next))
+	if (r && r->names.used &&
+	    !turn(apply_known(r, now.p, now.n, STRING, cut, &next), &now, &next))
 		goto out;
 	for (size_t i = 0; r && i < r->n; i++)
 		if (r->rule[i].kind == PART &&
@@ -176,7 +181,8 @@ enum rules_result rules_apply_list(const struct rules *r, const void *list, size
 	for (size_t at = 0; at < n;) {
 		const uint8_t *nul = memchr(p + at, 0, n - at);
 		size_t len = nul ? (size_t)(nul - p) - at : n - at;
-		enum rules_result one = append(r, p + at, len, cut && at + len + (nul != NULL) >= n, out);
+		enum rules_result one =
+			append(r, p + at, len, cut && at + len + (nul != NULL) >= n, out);
 
 		if (one == RULES_NOMEM || (nul && !put(out, "", 1)))
 			return RULES_NOMEM;

@@ -9,8 +9,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct known_text { uint8_t *p; size_t n; uint32_t rule; };
-struct known { struct known_text *slot; size_t mask, used; };
+struct known_text {
+	uint8_t *p;
+	size_t n;
+	uint32_t rule;
+};
+struct known {
+	struct known_text *slot;
+	size_t mask, used;
+};
 
 /* A text that is known already keeps its rule. False: no memory. */
 bool known_add(struct known *k, const void *p, size_t n, uint32_t rule);

@@ -2,8 +2,8 @@
  * rules_learn.c - what rules learn of a case before they are applied (contract in rules.h).
  *
  * - Names behind DIR/, as they are written, and those that a path passes by once `.` and `..` in it
- *   are followed. A name is found again as a component of a path, as a word, or as part of a word: alice in alice/x,
- *   USER=alice, alice@host, alice.txt.
+ *   are followed. A name is found again as a component of a path, as a word, or as part of a word:
+ *   alice in alice/x, USER=alice, alice@host, alice.txt.
  * - Relative paths that a `whole` fits with their directory in front.
  */
 #include <stdlib.h>
@@ -75,7 +75,7 @@ static bool learn_names(struct rules *r, const uint8_t *p, size_t n, bool cut)
 	return true;
 }
 
-/* A component p + at, with the slash in front of it, is about to be entered from the folder p + 0. */
+/* A component p + at, with the slash in front of it, is about to be entered from the folder p. */
 static bool pass(struct rules *r, const uint8_t *p, size_t at, size_t len)
 {
 	for (uint32_t i = 0; i < r->n; i++) {
@@ -89,8 +89,8 @@ static bool pass(struct rules *r, const uint8_t *p, size_t at, size_t len)
 	return true;
 }
 
-/* Takes `.` and `..` out of p, as far as that can be told from the text, and learns what is passed by.
- * *n is the new length. */
+/* Takes `.` and `..` out of p, as far as that can be told from the text, and learns what is passed
+ * by. *n is the new length. */
 static bool follow(struct rules *r, uint8_t *p, size_t *n, bool cut)
 {
 	size_t out = 0, floor = 0, end = *n;
@@ -159,7 +159,8 @@ bool rules_learn_list(struct rules *r, const void *list, size_t n, bool cut)
 	return good;
 }
 
-bool rules_learn_path(struct rules *r, const void *dir, size_t ndir, const void *path, size_t n, bool cut)
+bool rules_learn_path(struct rules *r, const void *dir, size_t ndir, const void *path, size_t n,
+		      bool cut)
 {
 	uint8_t *whole;
 	size_t len = ndir + 1 + n;
@@ -175,7 +176,8 @@ bool rules_learn_path(struct rules *r, const void *dir, size_t ndir, const void 
 	memcpy(whole + ndir + 1, path, n);
 	good = follow(r, whole, &len, cut);
 	for (uint32_t i = 0; good && i < r->n; i++)
-		if (r->rule[i].kind == WHOLE && rules_glob(r->rule[i].pattern, r->rule[i].n, whole, len, cut))
+		if (r->rule[i].kind == WHOLE &&
+		    rules_glob(r->rule[i].pattern, r->rule[i].n, whole, len, cut))
 			good = known_add(&r->wholes, path, n, i);
 	free(whole);
 	return good;

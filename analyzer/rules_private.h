@@ -21,7 +21,7 @@ struct rules {
 	size_t n;
 	uint8_t sha256[FRZ_HASH_LEN], key[RULES_KEY_LEN];
 	bool have_key;
-	struct known names, wholes;     /* learned */
+	struct known names, wholes; /* learned */
 };
 
 /* ---- rules_learn.c ---- */
@@ -30,7 +30,8 @@ struct rules {
 enum level { STRING, COMPONENT, WORD, WORD_PART, LEVELS };
 /* Does c end what is looked at on this level? */
 bool rules_ends(enum level level, uint8_t c);
-/* The next name behind the DIR/ of a `names` rule, from *at on: true, and *at and *len say where. */
+/* The next name behind the DIR/ of a `names` rule, from *at on: true, and *at and *len say
+ * where. */
 bool rules_next_name(const struct rule *rule, const uint8_t *p, size_t n, size_t *at, size_t *len);
 
 #endif

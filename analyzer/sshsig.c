@@ -62,8 +62,8 @@ static size_t memory_read(int fd, char *out, size_t cap)
 struct call {
 	char *const *argv;
 	char *const *env;
-	int message, output, errors;    /* errors -1: the terminal's */
-	int signature, signers;         /* -1: none */
+	int message, output, errors; /* errors -1: the terminal's */
+	int signature, signers;	     /* -1: none */
 };
 
 /* The exit status, or -1 with one line in why. */
@@ -125,13 +125,20 @@ static void close_all(const int *fd, int n)
 bool sshsig_sign(const char *key, const char *name_space, struct sshsig_bytes message, char *sig,
 		 size_t cap, size_t *sig_len, char *why, size_t why_cap)
 {
+	/* clang-format off */
 	char *const argv[] = { (char[]){ "ssh-keygen" }, (char[]){ "-q" }, (char[]){ "-Y" },
 			       (char[]){ "sign" }, (char[]){ "-n" }, (char *)(uintptr_t)name_space,
 			       (char[]){ "-f" }, (char *)(uintptr_t)key, NULL };
+	/* clang-format on */
 	int fd[2] = { memory_file("statement", message),
 		      memory_file("signature", (struct sshsig_bytes){ NULL, 0 }) };
-	struct call c = { .argv = argv, .env = environ, .message = fd[0], .output = fd[1],
-			  .errors = -1, .signature = -1, .signers = -1 };
+	struct call c = { .argv = argv,
+			  .env = environ,
+			  .message = fd[0],
+			  .output = fd[1],
+			  .errors = -1,
+			  .signature = -1,
+			  .signers = -1 };
 	bool good = false;
 	int rc;
 
@@ -145,8 +152,10 @@ bool sshsig_sign(const char *key, const char *name_space, struct sshsig_bytes me
 			snprintf(why, why_cap, "ssh-keygen gave no signature of a fitting length");
 	} else if (rc > 0) {
 		/* it has said itself why; a passphrase it could not ask for shows as a wrong one */
-		snprintf(why, why_cap, "ssh-keygen -Y sign -f %s failed (exit %d); a key with a passphrase needs "
-			 "a terminal, or ssh-agent and the key's .pub here", key, rc);
+		snprintf(why, why_cap,
+			 "ssh-keygen -Y sign -f %s failed (exit %d); a key with a passphrase needs "
+			 "a terminal, or ssh-agent and the key's .pub here",
+			 key, rc);
 	}
 	close_all(fd, 2);
 	return good;
@@ -155,17 +164,21 @@ bool sshsig_sign(const char *key, const char *name_space, struct sshsig_bytes me
 /* ---- checking ---- */
 
 /* What ssh-keygen needs to be found, and to tell local times in an allowed-signers file. */
-struct bare_env { char path[4100], tz[300]; char *v[5]; };
+struct bare_env {
+	char path[4100], tz[300];
+	char *v[5];
+};
 
 static void bare_env(struct bare_env *e)
 {
+	static char locale[] = "LC_ALL=C", home[] = "HOME=/nonexistent";
 	const char *path = getenv("PATH"), *tz = getenv("TZ");
 	int n = 0;
 
 	snprintf(e->path, sizeof(e->path), "PATH=%s", path ? path : "/usr/bin:/bin");
 	e->v[n++] = e->path;
-	e->v[n++] = (char *)(uintptr_t)"LC_ALL=C";
-	e->v[n++] = (char *)(uintptr_t)"HOME=/nonexistent";
+	e->v[n++] = locale;
+	e->v[n++] = home;
 	if (tz) {
 		snprintf(e->tz, sizeof(e->tz), "TZ=%s", tz);
 		e->v[n++] = e->tz;
@@ -226,8 +239,13 @@ static enum sshsig_verdict check(char *const *argv, struct sshsig_bytes message,
 	int fd[5] = { memory_file("statement", message), memory_file("signature", sig),
 		      memory_file("output", empty), memory_file("errors", empty),
 		      signers ? memory_file("signers", *signers) : -1 };
-	struct call c = { .argv = argv, .env = env.v, .message = fd[0], .signature = fd[1],
-			  .output = fd[2], .errors = fd[3], .signers = fd[4] };
+	struct call c = { .argv = argv,
+			  .env = env.v,
+			  .message = fd[0],
+			  .signature = fd[1],
+			  .output = fd[2],
+			  .errors = fd[3],
+			  .signers = fd[4] };
 	enum sshsig_verdict v = SSHSIG_NOT_RUN;
 	int rc;
 
@@ -250,9 +268,12 @@ enum sshsig_verdict sshsig_fits(const char *name_space, struct sshsig_bytes mess
 				struct sshsig_bytes sig, char key[SSHSIG_KEY_MAX],
 				char why[SSHSIG_WHY_MAX])
 {
-	char *const argv[] = { (char[]){ "ssh-keygen" }, (char[]){ "-Y" }, (char[]){ "check-novalidate" },
-			       (char[]){ "-n" }, (char *)(uintptr_t)name_space, (char[]){ "-s" },
+	/* clang-format off */
+	char *const argv[] = { (char[]){ "ssh-keygen" }, (char[]){ "-Y" },
+			       (char[]){ "check-novalidate" }, (char[]){ "-n" },
+			       (char *)(uintptr_t)name_space, (char[]){ "-s" },
 			       (char[]){ PATH_SIGNATURE }, NULL };
+	/* clang-format on */
 	char said[600], errors[600];
 	enum sshsig_verdict v = check(argv, message, sig, NULL, said, errors, why);
 
@@ -263,7 +284,8 @@ enum sshsig_verdict sshsig_fits(const char *name_space, struct sshsig_bytes mess
 		return v;
 	first_line(errors);
 	if (strstr(errors, "namespace"))
-		snprintf(why, SSHSIG_WHY_MAX, "the signature was made for another purpose (namespace)");
+		snprintf(why, SSHSIG_WHY_MAX,
+			 "the signature was made for another purpose (namespace)");
 	else
 		snprintf(why, SSHSIG_WHY_MAX, "the signature does not fit the statement%s%.200s%s",
 			 *errors ? " (" : "", errors, *errors ? ")" : "");
@@ -277,12 +299,15 @@ enum sshsig_verdict sshsig_verify(const struct sshsig_trust *t, const char *name
 	char at[48] = "", said[600], errors[600];
 	time_t sec = (time_t)when;
 	struct tm tm;
+	/* clang-format off */
 	/* -r and its file come last, so that they can be left off */
 	char *argv[] = { (char[]){ "ssh-keygen" }, (char[]){ "-Y" }, (char[]){ "verify" },
 			 (char[]){ "-n" }, (char *)(uintptr_t)name_space, (char[]){ "-I" },
 			 (char *)(uintptr_t)who, (char[]){ "-f" }, (char[]){ PATH_SIGNERS },
 			 (char[]){ "-s" }, (char[]){ PATH_SIGNATURE }, (char[]){ "-O" }, at,
-			 t->revoked ? (char[]){ "-r" } : NULL, (char *)(uintptr_t)t->revoked, NULL };
+			 t->revoked ? (char[]){ "-r" } : NULL, (char *)(uintptr_t)t->revoked,
+			 NULL };
+	/* clang-format on */
 	enum sshsig_verdict v;
 
 	if (!gmtime_r(&sec, &tm) || !strftime(at, sizeof(at), "verify-time=%Y%m%d%H%M%SZ", &tm)) {

@@ -15,7 +15,10 @@
 
 #include "frz.h"
 
-struct sshsig_bytes { const void *p; size_t n; };
+struct sshsig_bytes {
+	const void *p;
+	size_t n;
+};
 
 /* key: a private key's file, or a public one's whose private half is in the agent. The armoured
  * signature into sig. False with one line in why. */
@@ -25,7 +28,7 @@ bool sshsig_sign(const char *key, const char *name_space, struct sshsig_bytes me
 enum sshsig_verdict {
 	SSHSIG_GOOD,
 	SSHSIG_BAD,
-	SSHSIG_NOT_RUN,         /* ssh-keygen could not be started, or not be used */
+	SSHSIG_NOT_RUN, /* ssh-keygen could not be started, or not be used */
 };
 
 #define SSHSIG_KEY_MAX 160
@@ -38,8 +41,8 @@ enum sshsig_verdict sshsig_fits(const char *name_space, struct sshsig_bytes mess
 				char why[SSHSIG_WHY_MAX]);
 
 struct sshsig_trust {
-	struct sshsig_bytes signers;    /* an allowed-signers file */
-	const char *revoked;            /* a file for ssh-keygen -r, or NULL */
+	struct sshsig_bytes signers; /* an allowed-signers file */
+	const char *revoked;	     /* a file for ssh-keygen -r, or NULL */
 };
 
 /* Is it by a key that may sign as `who` at that time (seconds since 1970)? */

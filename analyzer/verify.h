@@ -31,7 +31,7 @@ struct verify_custody_entry {
 	const uint8_t *statement, *signature;
 	size_t statement_len, signature_len;
 	uint8_t prev[FRZ_HASH_LEN], link[FRZ_HASH_LEN]; /* of the block before; its own */
-	uint8_t before_sha256[FRZ_HASH_LEN];            /* of the file's first `offset` bytes */
+	uint8_t before_sha256[FRZ_HASH_LEN];		/* of the file's first `offset` bytes */
 };
 
 enum verify_trust {
@@ -50,7 +50,7 @@ typedef enum verify_trust verify_custody_fn(void *arg, const struct frz_case_hea
 struct verify_options {
 	const char *path;
 	bool json;
-	unsigned require; /* verify_require bits */
+	unsigned require;	 /* verify_require bits */
 	struct anchors *anchors; /* each is held against the case, and tells what came of it */
 	size_t nanchors;
 	verify_custody_fn *custody; /* NULL: CUSTODY blocks are counted, not checked */

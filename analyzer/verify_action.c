@@ -32,7 +32,8 @@ static bool collect(const struct options *o, struct anchors *a, size_t *n)
 		complain(0, "out of memory");
 		return false;
 	}
-	if (o->checkpoint && !anchors_checkpoints(&a[(*n)++], o->checkpoint, id, err, sizeof(err))) {
+	if (o->checkpoint &&
+	    !anchors_checkpoints(&a[(*n)++], o->checkpoint, id, err, sizeof(err))) {
 		complain(0, "--checkpoint %s", err);
 		return false;
 	}

@@ -52,7 +52,7 @@ struct verify_result {
 	size_t ncustody;
 	enum verify_trust trust;
 	char trust_line[2000];
-	bool anchored; /* all anchors agree, and one of them stands for the SEAL or what follows it */
+	bool anchored; /* all anchors agree, and one stands for the SEAL or what follows it */
 	uint64_t anchored_to; /* blocks that the furthest one stands for; 0: there is none */
 	uint8_t genesis_link[FRZ_HASH_LEN];
 	struct verify_tail tail;

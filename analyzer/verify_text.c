@@ -67,7 +67,8 @@ static const char *grouped(uint64_t v, char out[32])
 static bool shell_word(const char *s)
 {
 	return *s != '-' && *s != '~' &&
-	       !s[strspn(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789/._-+@%:,=~")];
+	       !s[strspn(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+			    "0123456789/._-+@%:,=~")];
 }
 
 static void print_facts(const struct verify_options *o, const struct verify_result *r, FILE *out)
@@ -178,13 +179,12 @@ static void describe_anchors(const struct anchors *s, char *line, size_t cap)
 		snprintf(where, sizeof(where), " line %u", s->bad.line);
 	switch (s->fault) {
 	case ANCHORS_AGREE:
-		snprintf(
-			line, cap,
-			"%s: %s%s the link of block %ju. Everything up to there, %s events, is what "
-			"stood in the file when it was noted.",
-			s->from, s->n > 1 ? grouped(s->agree, n2) : "is",
-			s->n > 1 ? " chain heads agree; the last is" : "", (uintmax_t)s->block,
-			grouped(s->events, n1));
+		snprintf(line, cap,
+			 "%s: %s%s the link of block %ju. Everything up to there, %s events, is "
+			 "what stood in the file when it was noted.",
+			 s->from, s->n > 1 ? grouped(s->agree, n2) : "is",
+			 s->n > 1 ? " chain heads agree; the last is" : "", (uintmax_t)s->block,
+			 grouped(s->events, n1));
 		break;
 	case ANCHORS_NONE:
 		snprintf(line, cap, "%s: says NOTHING of this case%s.", s->from,
@@ -197,30 +197,28 @@ static void describe_anchors(const struct anchors *s, char *line, size_t cap)
 			 s->from, head);
 		break;
 	case ANCHORS_OTHER_HEAD:
-		snprintf(
-			line, cap,
-			"%s%s: block %ju had ANOTHER chain head when it was noted, %s. The case was "
-			"rewritten.",
-			s->from, where, (uintmax_t)(s->bad.blocks - 1), head);
+		snprintf(line, cap,
+			 "%s%s: block %ju had ANOTHER chain head when it was noted, %s. The case "
+			 "was rewritten.",
+			 s->from, where, (uintmax_t)(s->bad.blocks - 1), head);
 		break;
 	case ANCHORS_OTHER_COUNT:
-		snprintf(
-			line, cap,
-			"%s%s: has the chain head of block %ju, but ANOTHER number of events, %ju.",
-			s->from, where, (uintmax_t)(s->bad.blocks - 1), (uintmax_t)s->bad.events);
+		snprintf(line, cap,
+			 "%s%s: has the chain head of block %ju, but ANOTHER number of events, "
+			 "%ju.",
+			 s->from, where, (uintmax_t)(s->bad.blocks - 1), (uintmax_t)s->bad.events);
 		break;
 	case ANCHORS_OTHER_HASH:
 		snprintf(line, cap,
-			 "%s: has the chain head of this case, but ANOTHER SHA-256 of the file: the "
-			 "receipt was altered.",
+			 "%s: has the chain head of this case, but ANOTHER SHA-256 of the file: "
+			 "the receipt was altered.",
 			 s->from);
 		break;
 	case ANCHORS_BEYOND:
-		snprintf(
-			line, cap,
-			"%s%s: the case had %ju blocks and %s events when it was noted. The intact part "
-			"has FEWER: the case was cut.",
-			s->from, where, (uintmax_t)s->bad.blocks, grouped(s->bad.events, n1));
+		snprintf(line, cap,
+			 "%s%s: the case had %ju blocks and %s events when it was noted. The "
+			 "intact part has FEWER: the case was cut.",
+			 s->from, where, (uintmax_t)s->bad.blocks, grouped(s->bad.events, n1));
 		break;
 	}
 }
@@ -328,11 +326,10 @@ static void print_origin(const struct verify_origin *o, FILE *out)
 	verify_time(o->made_ns, when);
 	one_line(o->filter, filter, sizeof(filter));
 	one_line(o->left_out, left_out, sizeof(left_out));
-	snprintf(
-		line, sizeof(line),
-		"This is NOT the original but an extract, made at %s, as it says: of case %s, %s, %s "
-		"events, chain head %s. Asked for: %s. Left out: %s.",
-		when, id, o->state ? o->state : "", grouped(o->events, n), head, filter, left_out);
+	snprintf(line, sizeof(line),
+		 "This is NOT the original but an extract, made at %s, as it says: of case %s, "
+		 "%s, %s events, chain head %s. Asked for: %s. Left out: %s.",
+		 when, id, o->state ? o->state : "", grouped(o->events, n), head, filter, left_out);
 	verify_put_item(out, line);
 	if (!o->has_rules)
 		return;

@@ -7,8 +7,8 @@
 #define SCHEMA_EMBEDDED_H
 
 struct schema_file {
-	const char *name;       /* path below schema/ without ".sql", e.g. "queries/deleted" */
-	const char *sql;        /* the file's text, NUL-terminated */
+	const char *name; /* path below schema/ without ".sql", e.g. "queries/deleted" */
+	const char *sql;  /* the file's text, NUL-terminated */
 };
 
 extern const struct schema_file schema_files[];
