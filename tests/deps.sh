@@ -2,6 +2,7 @@
 # Installs what a target of the Makefile needs and does not find; with --print it only says how.
 #
 #   deps.sh [--print] SET...     SET: build check check-full demo bench fuzz man-lint
+#                                     format-check
 #
 # - Nothing missing: silent, no package tool is started, no network is used.
 # - Missing, and we are root or sudo asks for no password: apt-get installs it.
@@ -53,6 +54,7 @@ bench|cmd redis-benchmark|redis-tools
 fuzz|cmd clang|clang
 fuzz|clangrt|libclang-rt-14-dev
 man-lint|cmd mandoc|mandoc
+format-check|cmd clang-format-14|clang-format-14
 '
 
 print=
