@@ -3,8 +3,7 @@
  * away when whoever built it was killed.
  *
  * It is PATH.building-XXXXXX, beside the database PATH. Who builds holds a lock on it, flock(2),
- * that ends with the process: a file of such a name that nobody holds is left over. No other is
- * removed.
+ * that ends with the process: a file so named that nobody holds is left over. No other is removed.
  */
 #ifndef FANALYZE_BUILDING_H
 #define FANALYZE_BUILDING_H

@@ -471,8 +471,7 @@ static bool take_tail(struct import *im, const struct case_state *state, char *e
 }
 
 /* A case as it is at one moment: the tail is copied first, and the blocks that there are then are
- * read. What comes later stays for the next time, or a fast recorder would never be caught up
- * with. */
+ * read. What comes later stays for the next time, or with a fast recorder there would be no end. */
 static bool take_all(struct import *im, struct case_state *state, char *err, size_t cap, int *code)
 {
 	const struct timespec moment = { .tv_nsec = 10000000 };

@@ -55,8 +55,7 @@ struct batch *insert_batch(struct insert *w);
 bool insert_submit(struct insert *w);
 /* Room for a detail text in the batch; false: no memory. */
 bool batch_detail(struct batch *b, uint32_t id, const char *text, size_t len);
-/* Submits what is left, with all strings, and waits until everything is in. False: failed, one line
- * in err. */
+/* Submits what is left, with all strings, and waits until all is in. False with one line in err. */
 bool insert_drain(struct insert *w, char *err, size_t cap);
 void insert_free(struct insert *w);
 

@@ -15,8 +15,7 @@
 
 /* $XDG_CACHE_HOME/fanalyze or ~/.cache/fanalyze, which is made. False: there can be none. */
 bool cache_folder(char *out, size_t cap);
-/* The mark that a database of this case in the file at path has. False: the secret cannot be
- * had. */
+/* The mark that a database of this case in the file at path has. False: no secret. */
 bool made_here(const char *path, const char *case_id, char mark[FRZ_HEX_LEN]);
 
 #endif

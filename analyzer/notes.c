@@ -206,8 +206,7 @@ static void thread_start(struct rows *r, struct frz_cur c)
 	t = rows_columns(r, TABLE_tasks, l->task);
 	t[tasks_born] = (int64_t)how;
 	t[tasks_started] = r->last_ts;
-	/* A new thread's counters are 0; a launched one's count what frec's child did before its
-	 * execve. */
+	/* A new thread's counters are 0; a launched one's count what frec's child did before. */
 	if (how != FRZ_BORN_ATTACH && how != FRZ_BORN_LAUNCH && t[tasks_io_state] == IO_NO_START)
 		t[tasks_io_state] = IO_NO_END;
 	if (how != FRZ_BORN_ATTACH && how != FRZ_BORN_CLONE && COL(r, procs, proc, started) == NIL)

@@ -34,8 +34,7 @@ bool rows_known(struct rows *r, const struct frz_record *rec);
 /* A remark of the analyzer itself in `coverage`, about the whole recording. ts 0: not known. */
 bool rows_coverage(struct rows *r, const char *what, uint64_t count, int64_t ts,
 		   const char *detail);
-/* Everything so far into the database (no commit). One can go on afterwards. False with one line in
- * err. */
+/* Everything so far into the database (no commit). One can go on. False with one line in err. */
 bool rows_flush(struct rows *r, char *err, size_t cap);
 
 struct rows_stats {

@@ -30,8 +30,7 @@ struct rules {
 enum level { STRING, COMPONENT, WORD, WORD_PART, LEVELS };
 /* Does c end what is looked at on this level? */
 bool rules_ends(enum level level, uint8_t c);
-/* The next name behind the DIR/ of a `names` rule, from *at on: true, and *at and *len say
- * where. */
+/* The next name behind the DIR/ of a `names` rule, from *at on: true, *at and *len say where. */
 bool rules_next_name(const struct rule *rule, const uint8_t *p, size_t n, size_t *at, size_t *len);
 
 #endif

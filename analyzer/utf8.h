@@ -58,8 +58,7 @@ static inline bool utf8_clean(const uint8_t *p, size_t n)
 	return true;
 }
 
-/* Copies p with NUL and bytes that are not UTF-8 as \xNN; out needs 4n bytes. Returns the
- * length. */
+/* Copies p with NUL and bytes that are not UTF-8 as \xNN; out needs 4n bytes. The length. */
 static inline size_t utf8_repair(const uint8_t *p, size_t n, char *out)
 {
 	static const char hex[] = "0123456789abcdef";

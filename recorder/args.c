@@ -598,8 +598,7 @@ void args_at_exit(struct capture *c, struct tracee *t, int64_t ret, uint64_t now
 		uint64_t true_len;
 		uint8_t raw[8];
 
-		/* the count of a sendmmsg is known only now, even when its messages were read
-		 * before */
+		/* the count of a sendmmsg is known only now, its messages were read before */
 		if (ret < 0 || (!v && a->kind != FRZ_ARG_FD))
 			continue;
 		switch (a->kind) {

@@ -1,6 +1,5 @@
 /* capture_private.h - what the parts of capture share: capture.c (calls), args.c (their
- * arguments), fds.c (descriptors), effects.c (what calls do), lifecycle.c (threads, processes,
- * ledgers). */
+ * arguments), fds.c (descriptors), effects.c (what calls do), lifecycle.c (threads, ledgers). */
 #ifndef FREC_CAPTURE_PRIVATE_H
 #define FREC_CAPTURE_PRIVATE_H
 

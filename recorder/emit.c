@@ -54,8 +54,7 @@ struct emit *emit_new(struct writer *w, emit_tap *tap, void *tap_arg)
 	e->known = calloc(e->known_mask + 1, sizeof(*e->known));
 	e->arena_cap = 64u << 10;
 	e->arena = malloc(e->arena_cap);
-	/* the largest group at once: most of it is never touched, and no event is lost for want of
-	 * memory */
+	/* the largest group at once, mostly never touched: no event is lost for want of memory */
 	e->body.cap = WRITER_GROUP_MAX;
 	e->body.p = malloc(e->body.cap);
 	e->rec.cap = WRITER_GROUP_MAX + 16;

@@ -61,8 +61,7 @@ int engine_launch_status(struct engine *e)
 {
 	int status;
 
-	/* let go of, it is still a child of ours: what ended the recording may have ended it,
-	 * too */
+	/* let go of, it is still our child: what ended the recording may have ended it, too */
 	if (e->launched > 0 && e->launch_status == -1 &&
 	    waitpid(e->launched, &status, WNOHANG) == e->launched)
 		e->launch_status = status;
@@ -166,8 +165,7 @@ static void parent_event(struct engine *e, struct tracee *parent, int event, uin
 	stopped = unhold(e, (pid_t)msg, &status);
 	child = tracees_find(e->cfg.tracees, (pid_t)msg); /* met while attaching */
 	if (!child) {
-		/* stopped before this event and let go, or killed and collected: not ours any
-		 * more */
+		/* stopped before this event and let go, or killed and collected: no longer ours */
 		if (!stopped && (!proc_status((pid_t)msg, &st) || st.tracer != getpid()))
 			return;
 		child = adopt(e, (pid_t)msg, how, parent, now);
@@ -195,8 +193,7 @@ static void find_announcer(void *arg, struct tracee *t)
 		return;
 	if (t->proc->pid != a->tgid && t->proc->pid != a->ppid && t->proc->ppid != a->ppid)
 		return;
-	/* killed: SIGKILL may skip all stops, and of a leader nothing is told before its threads
-	 * end */
+	/* killed: SIGKILL may skip all stops, and a leader's end is not told before its threads' */
 	a->found = t->state != TRACEE_EXITING && proc_stat(t->tid, &st) && st.state != 'Z' &&
 		   st.state != 'X';
 }
@@ -504,8 +501,7 @@ void engine_status(struct engine *e, pid_t tid, int status)
 			ptrace(PTRACE_DETACH, tid, NULL,
 			       (void *)(intptr_t)(status >> 16 ? 0 : WSTOPSIG(status)));
 		else if (status >> 16 == PTRACE_EVENT_EXIT) {
-			/* killed before it ran, and perhaps its parent with it: nothing to wait
-			 * for */
+			/* killed before it ran, perhaps its parent, too: nothing to wait for */
 			unhold(e, tid, &unused);
 			ptrace(PTRACE_CONT, tid, NULL, NULL);
 		} else if (status >> 16 != PTRACE_EVENT_STOP)

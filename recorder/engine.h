@@ -29,13 +29,11 @@ struct engine_ops {
 	void (*entry)(void *arg, struct tracee *t, enum frz_abi abi, uint32_t nr,
 		      const uint64_t arg6[6], uint64_t now_ns);
 	void (*exit)(void *arg, struct tracee *t, int64_t ret, uint64_t now_ns);
-	/* PTRACE_EVENT_EXEC: t already has its new tid; old_tid differs when it was not the
-	 * leader */
+	/* PTRACE_EVENT_EXEC: t already has its new tid; old_tid differs if it was no leader */
 	void (*exec)(void *arg, struct tracee *t, pid_t old_tid, uint64_t now_ns);
 	void (*signal)(void *arg, struct tracee *t, const siginfo_t *si, uint64_t now_ns);
 	void (*group_stop)(void *arg, struct tracee *t, int signo, uint64_t now_ns);
-	/* last moment at which its /proc files can be read: PTRACE_EVENT_EXIT, or about to be
-	 * detached */
+	/* its /proc files can be read for the last time: PTRACE_EVENT_EXIT, or a detach follows */
 	void (*leaving)(void *arg, struct tracee *t, bool detached, uint64_t now_ns);
 	void (*gone)(void *arg, struct tracee *t, enum frz_gone how, int status, uint64_t now_ns);
 	void (*process_gone)(void *arg, struct process *p, enum frz_gone how, int status,
@@ -78,8 +76,7 @@ struct sock_fprog;
 int engine_launch(struct engine *e, const char *file, char **argv, const struct sock_fprog *filter,
 		  char *err, size_t err_cap);
 
-/* Returned to ptrace at the exit stop, never to the program; include/linux/errno.h of the
- * kernel. */
+/* Returned to ptrace at the exit stop, never to the program; the kernel's linux/errno.h. */
 #define ERESTART_RESTARTBLOCK 516
 
 /* What the program never sees of a call that was interrupted: ERESTARTSYS and its kin. The kernel

@@ -167,8 +167,7 @@ static bool holds_signal(int status)
 }
 
 /* As waitpid(id, status, __WALL | flags), but leaves the status of a stop that holds a signal, and,
- * to save a system call, of one in a call: after both the thread is restarted before the next
- * wait. */
+ * to save a system call, of one in a call: the thread is restarted before the next wait. */
 static pid_t look(pid_t id, int *status, int flags, bool leave_calls)
 {
 	siginfo_t si = { .si_pid = 0 };

@@ -171,8 +171,7 @@ static struct fdent *registered_file(const struct ring *r, struct op *o, uint32_
 	return ent;
 }
 
-/* The place of the ring's table that an operation fills or empties; index counts from 1, 0 is
- * none. */
+/* The place of the ring's table that an operation fills or empties; from 1, 0 is none. */
 static void take_place(struct ring *r, struct op *o, uint32_t index, const char *what)
 {
 	o->direct = index != 0;
