@@ -5,6 +5,7 @@
  * as the plain call of the same name.
  */
 #include <fcntl.h>
+#include <sys/prctl.h>
 
 #include "rows_private.h"
 
@@ -112,6 +113,24 @@ static void learn_call(struct call_info *ci, const struct frz_sysent *ent)
 	for (unsigned i = 0; i < sizeof(marks) / sizeof(marks[0]); i++)
 		if (!strcmp(ent->name, marks[i].name))
 			ci->mark = marks[i].mark;
+	ci->is_prctl = !strcmp(ent->name, "prctl");
+}
+
+const char *effects_mark(const struct frz_call *c, const struct call_info *ci)
+{
+	if (!ci->is_prctl || !(c->arg_mask & 1))
+		return ci->mark;
+	switch (c->arg[0]) {
+	case PR_CAP_AMBIENT:
+		return c->arg_mask & 2 && c->arg[1] == PR_CAP_AMBIENT_IS_SET ? NULL : "credentials";
+	case PR_CAPBSET_DROP:
+	case PR_SET_KEEPCAPS:
+	case PR_SET_NO_NEW_PRIVS:
+	case PR_SET_SECUREBITS:
+		return "credentials";
+	default:
+		return NULL;
+	}
 }
 
 const struct call_info *effects_info(struct rows *r, const struct frz_sysent *ent)
@@ -155,7 +174,7 @@ uint32_t file_behind(struct rows *r, uint32_t fd_row)
 uint32_t effects_transfer(struct rows *r, const struct frz_call *call, uint64_t instance,
 			  bool write, uint32_t proc, int64_t ts)
 {
-	uint32_t row = fds_of(r, instance), file = file_behind(r, row);
+	uint32_t row = fds_of(r, instance), file = file_behind(r, row), use;
 	int64_t *c, *sum;
 
 	if (row) {
@@ -173,7 +192,11 @@ uint32_t effects_transfer(struct rows *r, const struct frz_call *call, uint64_t 
 		*sum = frz_add(*sum, r->desc.bytes);
 		if (write && r->desc.bytes > 0 && c[files_first_write] == NIL)
 			c[files_first_write] = ts;
-		files_touch(r, file, proc, ts);
+		use = files_touch(r, file, proc, ts);
+		c = rows_columns(r, TABLE_file_procs, use);
+		c[write ? file_procs_writes : file_procs_reads]++;
+		sum = &c[write ? file_procs_bytes_written : file_procs_bytes_read];
+		*sum = frz_add(*sum, r->desc.bytes);
 	}
 	return file;
 }

@@ -183,34 +183,44 @@ uint32_t files_under(struct rows *r, uint32_t row, uint32_t path)
 	return to;
 }
 
-void files_touch(struct rows *r, uint32_t row, uint32_t proc, int64_t ts)
+/* The row that says what this process had to do with this file; 0: no memory. */
+static uint32_t file_proc(struct rows *r, uint32_t file, uint32_t proc)
 {
-	unsigned slot = row % (sizeof(r->last_touch) / sizeof(r->last_touch[0]));
+	const int64_t key[] = { file, proc };
+	uint32_t row = aggregate_find(&r->agg, TABLE_file_procs, key);
+	int64_t *p;
+
+	if (row)
+		return row;
+	row = aggregate_get(&r->agg, TABLE_file_procs, key);
+	if (!row) {
+		r->failed = true;
+		return 0;
+	}
+	COL(r, files, file, processes)++;
+	p = rows_columns(r, TABLE_procs, proc);
+	if (p[procs_first_touch] == NIL)
+		p[procs_first_touch] = row;
+	p[procs_last_touch] = row;
+	return row;
+}
+
+uint32_t files_touch(struct rows *r, uint32_t file, uint32_t proc, int64_t ts)
+{
+	struct touch *last =
+		&r->last_touch[file % (sizeof(r->last_touch) / sizeof(r->last_touch[0]))];
 	int64_t *c;
 
-	if (!row)
-		return;
-	c = rows_columns(r, TABLE_files, row);
+	if (!file)
+		return 0;
+	c = rows_columns(r, TABLE_files, file);
 	if (c[files_first] == NIL || ts < c[files_first])
 		c[files_first] = ts;
 	if (c[files_last] == NIL || ts > c[files_last])
 		c[files_last] = ts;
-	if (!proc || (r->last_touch[slot].file == row && r->last_touch[slot].proc == proc))
-		return;
-	r->last_touch[slot].file = row;
-	r->last_touch[slot].proc = proc;
-	if (!aggregate_find(&r->agg, TABLE_file_procs, (const int64_t[]){ row, proc })) {
-		int64_t touch =
-			aggregate_get(&r->agg, TABLE_file_procs, (const int64_t[]){ row, proc });
-		int64_t *p = rows_columns(r, TABLE_procs, proc);
-
-		if (!touch)
-			r->failed = true;
-		c[files_processes]++;
-		if (p[procs_first_touch] == NIL)
-			p[procs_first_touch] = touch;
-		p[procs_last_touch] = touch;
-	}
+	if (proc && (last->file != file || last->proc != proc))
+		*last = (struct touch){ file, proc, file_proc(r, file, proc) };
+	return proc ? last->row : 0;
 }
 
 uint32_t fds_of(struct rows *r, uint64_t instance)
@@ -233,7 +243,8 @@ static uint64_t port_key(const struct frz_sock *s)
 }
 
 /* Of a socket whose listen, connect or accept was not seen: what the kernel says of it now. A
- * TCP connection by a port that something recorded listens on came in; of others it is not known. */
+ * TCP connection by a port that something recorded listens on came in; of others it is not
+ * known. */
 static const char *direction_found(struct rows *r, const struct frz_sock *s)
 {
 	uint64_t key = port_key(s);

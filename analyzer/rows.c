@@ -222,6 +222,7 @@ static bool event(struct rows *r, const struct frz_record *rec)
 	const struct frz_sysent *ent;
 	const struct call_info *ci;
 	struct frz_attachment a;
+	const char *mark;
 	uint32_t call, path, path2;
 	bool failed;
 	int err;
@@ -249,8 +250,9 @@ static bool event(struct rows *r, const struct frz_record *rec)
 	if (!spans_add(r->spans, ts, l->thread, call, path, path2, err != 0))
 		r->failed = true;
 	count_call(r, l, call, rec, ts, failed);
-	if (ci->mark && (!err || ci->mark[0] != 'd'))
-		rows_mark(r, ts, rec->seq, ci->mark);
+	mark = effects_mark(c, ci);
+	if (mark && (!err || mark[0] != 'd'))
+		rows_mark(r, ts, rec->seq, mark);
 	if (frz_att_find(c, FRZ_A_SIGN, FRZ_SLOT_NONE, &a))
 		rows_mark(r, ts, rec->seq, "sign");
 	if (failed) {
@@ -275,7 +277,8 @@ static bool event(struct rows *r, const struct frz_record *rec)
 			if (ent->read_slot >= 0)
 				t[tasks_recorded_read] = frz_add(t[tasks_recorded_read], d->bytes);
 			if (ent->write_slot >= 0)
-				t[tasks_recorded_written] = frz_add(t[tasks_recorded_written], d->bytes);
+				t[tasks_recorded_written] =
+					frz_add(t[tasks_recorded_written], d->bytes);
 			if (ent->read_slot >= 0 && !strcmp(ent->name, "copy_file_range"))
 				t[tasks_copied] = frz_add(t[tasks_copied], d->bytes);
 		}

@@ -56,7 +56,7 @@ static bool line(struct output *out, sqlite3 *db, const char *label, const char 
 #define FILES(which)                                                                               \
 	"(SELECT count(*) FROM files f JOIN strings s ON s.id = f.path WHERE f." which             \
 	" AND s.text GLOB '/*')"
-#define SUM(column) "(SELECT coalesce(sum(" column "), 0) FROM fds WHERE " column " > 0)"
+#define SUM(column) "(SELECT coalesce(sum(" column "), 0) FROM file_procs WHERE " column " > 0)"
 
 #define INFO(key)   "(SELECT value FROM case_info WHERE key = '" key "')"
 

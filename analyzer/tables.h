@@ -10,6 +10,7 @@
 
 #define NIL INT64_MIN
 
+/* clang-format off */
 /* A_TABLE(table, number of leading columns that are its key; 0: rows are only added) */
 #define ALL_TABLES(A) \
 	A(procs, 2) A(tasks, 3) A(threads, 2) A(files, 3) A(file_procs, 2) A(fds, 1) \
@@ -17,40 +18,43 @@
 	A(call_counts, 2) A(failure_counts, 4) A(victims, 0) A(contexts, 0) A(signals, 0) \
 	A(mappings, 0) A(hashes, 0) A(coverage_notes, 4) A(observer_notes, 4)
 
-#define COLS_procs(X) X(pid, 0) X(start_ticks, 0) X(ppid, NIL) X(uid, NIL) X(comm, NIL) X(exe, NIL) \
-	X(cmdline, NIL) X(cwd, NIL) X(root, NIL) X(user, NIL) X(started, NIL) X(ended, NIL) \
-	X(gone, NIL) X(exit_code, NIL) X(exit_signal, NIL) \
-	X(first_touch, NIL) X(last_touch, NIL)
+#define COLS_procs(X) X(pid, 0) X(start_ticks, 0) X(ppid, NIL) X(uid, NIL) X(comm, NIL) \
+	X(exe, NIL) X(cmdline, NIL) X(cwd, NIL) X(root, NIL) X(user, NIL) X(started, NIL) \
+	X(ended, NIL) X(gone, NIL) X(exit_code, NIL) X(exit_signal, NIL) X(first_touch, NIL) \
+	X(last_touch, NIL)
 #define COLS_tasks(X) X(tid, 0) X(proc, 0) X(life, 0) X(fdtable, NIL) X(born, NIL) X(gone, NIL) \
 	X(started, NIL) X(ended, NIL) X(io_state, 0) X(base_read, 0) X(base_written, 0) \
 	X(kernel_read, 0) X(kernel_written, 0) X(recorded_read, 0) X(recorded_written, 0) \
 	X(copied, 0)
 #define COLS_threads(X) X(task, 0) X(comm, 0) X(tid, 0) X(pid, 0) X(proc, 0)
-#define COLS_files(X) X(path, 0) X(dev, 0) X(ino, 0) X(kind, NIL) X(mode, NIL) X(uid, NIL) X(gid, NIL) \
-	X(owner, NIL) X(grp, NIL) X(size, NIL) X(mtime_s, NIL) X(mtime_ns, NIL) X(victim, 0) \
-	X(opens, 0) X(failures, 0) X(reads, 0) X(writes, 0) X(bytes_read, 0) X(bytes_written, 0) \
-	X(mapped, 0) X(created, 0) X(deleted, 0) X(renamed, 0) X(executed, 0) X(first, NIL) \
-	X(last, NIL) X(processes, 0) X(first_write, NIL) X(first_exec, NIL) X(first_delete, NIL) \
-	X(latest, 0)
-#define COLS_file_procs(X) X(file, 0) X(proc, 0)
+#define COLS_files(X) X(path, 0) X(dev, 0) X(ino, 0) X(kind, NIL) X(mode, NIL) X(uid, NIL) \
+	X(gid, NIL) X(owner, NIL) X(grp, NIL) X(size, NIL) X(mtime_s, NIL) X(mtime_ns, NIL) \
+	X(victim, 0) X(opens, 0) X(failures, 0) X(reads, 0) X(writes, 0) X(bytes_read, 0) \
+	X(bytes_written, 0) X(mapped, 0) X(created, 0) X(deleted, 0) X(renamed, 0) X(executed, 0) \
+	X(first, NIL) X(last, NIL) X(processes, 0) X(first_write, NIL) X(first_exec, NIL) \
+	X(first_delete, NIL) X(latest, 0)
+#define COLS_file_procs(X) X(file, 0) X(proc, 0) X(reads, 0) X(writes, 0) \
+	X(bytes_read, 0) X(bytes_written, 0)
 #define COLS_fds(X) X(instance, 0) X(fdtable, 0) X(fd, 0) X(proc, NIL) X(file, NIL) X(path, NIL) \
-	X(kind, NIL) X(how, 0) X(parent, NIL) X(flags, NIL) X(opened, NIL) X(closed, NIL) X(reads, 0) \
-	X(writes, 0) X(bytes_read, 0) X(bytes_written, 0) X(family, NIL) X(type, NIL) X(local, NIL) \
-	X(remote, NIL) X(direction, NIL) X(is_socket, 0) X(pid, NIL) X(peers, 0)
+	X(kind, NIL) X(how, 0) X(parent, NIL) X(flags, NIL) X(opened, NIL) X(closed, NIL) \
+	X(reads, 0) X(writes, 0) X(bytes_read, 0) X(bytes_written, 0) X(family, NIL) X(type, NIL) \
+	X(local, NIL) X(remote, NIL) X(direction, NIL) X(is_socket, 0) X(pid, NIL) X(peers, 0)
 #define COLS_peers(X) X(fd, 0) X(remote, 0) X(bytes_read, 0) X(bytes_written, 0)
 #define COLS_call_counts(X) X(proc, 0) X(call, 0) X(count, 0) X(failures, 0) X(bytes, 0) X(dur, 0) \
 	X(max_dur, 0) X(first, NIL) X(last, NIL)
-#define COLS_failure_counts(X) X(proc, 0) X(call, 0) X(errno, 0) X(path, 0) X(count, 0) X(first, NIL) \
-	X(last, NIL)
-#define COLS_victims(X) X(seq, 0) X(ts, 0) X(thread, 0) X(how, 0) X(file, 0) X(mode, NIL) X(owner, NIL) \
-	X(grp, NIL) X(size, NIL) X(mtime_s, NIL) X(mtime_ns, NIL) X(nlink, NIL)
+#define COLS_failure_counts(X) X(proc, 0) X(call, 0) X(errno, 0) X(path, 0) X(count, 0) \
+	X(first, NIL) X(last, NIL)
+#define COLS_victims(X) X(seq, 0) X(ts, 0) X(thread, 0) X(how, 0) X(file, 0) X(mode, NIL) \
+	X(owner, NIL) X(grp, NIL) X(size, NIL) X(mtime_s, NIL) X(mtime_ns, NIL) X(nlink, NIL)
 #define COLS_contexts(X) X(proc, 0) X(ts, 0) X(reason, 0) X(key, 0) X(value, 0)
-#define COLS_signals(X) X(ts, 0) X(task, 0) X(signo, 0) X(code, NIL) X(sender_pid, NIL) X(sender_uid, NIL)
+#define COLS_signals(X) X(ts, 0) X(task, 0) X(signo, 0) X(code, NIL) X(sender_pid, NIL) \
+	X(sender_uid, NIL)
 #define COLS_mappings(X) X(ts, 0) X(proc, 0) X(file, 0) X(address, 0) X(length, 0) X(prot, 0) \
 	X(flags, 0) X(offset, 0)
 #define COLS_hashes(X) X(file, 0) X(sha256, 0) X(ts, 0)
 #define COLS_coverage_notes(X) X(pid, 0) X(tid, 0) X(what, 0) X(detail, 0) X(count, 0) X(first, NIL)
-#define COLS_observer_notes(X) X(pid, 0) X(tid, 0) X(what, 0) X(detail, 0) X(count, 0) X(total_ns, 0)
+#define COLS_observer_notes(X) X(pid, 0) X(tid, 0) X(what, 0) X(detail, 0) X(count, 0) \
+	X(total_ns, 0)
 
 enum table {
 #define A(table, nkeys) TABLE_##table,
@@ -58,6 +62,7 @@ enum table {
 #undef A
 	TABLES_N
 };
+/* clang-format on */
 
 /* Columns as enumerators: procs_pid, files_bytes_read ... */
 #define COLUMN_procs(name, first) procs_##name,
@@ -95,10 +100,10 @@ enum { COLS_observer_notes(COLUMN_observer_notes) observer_notes_N };
 
 /* tasks.io_state: what is known of the kernel's own counters of a thread */
 enum io_state {
-	IO_NO_START = 0,        /* no reading to start from */
-	IO_NO_END = 1,          /* counting, no last reading yet */
+	IO_NO_START = 0, /* no reading to start from */
+	IO_NO_END = 1,	 /* counting, no last reading yet */
 	IO_WHOLE = 2,
-	IO_NOT_RECORDED = 3,    /* the counted calls were not all recorded */
+	IO_NOT_RECORDED = 3, /* the counted calls were not all recorded */
 };
 
 /* victims.how */

@@ -5,9 +5,11 @@ CREATE INDEX fds_by_path ON fds (path);                                 -- bytes
 CREATE INDEX fds_by_pid ON fds (pid, opened);                           -- bytes
 CREATE INDEX fds_sockets ON fds (pid, opened) WHERE is_socket;          -- connections, alerts
 CREATE INDEX peers_by_fd ON peers (fd);                                 -- connections
-CREATE INDEX fds_read ON fds (proc, file, path, bytes_read)
+CREATE INDEX strings_watched ON strings (id)
+	WHERE text GLOB '/etc/*' OR instr(text, '/.');                  -- alerts
+CREATE INDEX file_procs_read ON file_procs (bytes_read)
 	WHERE bytes_read > 0;                                           -- top-readers, summary
-CREATE INDEX fds_written ON fds (proc, file, path, bytes_written)
+CREATE INDEX file_procs_written ON file_procs (bytes_written)
 	WHERE bytes_written > 0;                                        -- top-writers, summary
 CREATE INDEX files_by_path ON files (path);                             -- files: --path
 CREATE INDEX files_in_order ON files (

@@ -164,7 +164,11 @@ CREATE TABLE files (
 CREATE TABLE file_procs (       -- who had to do with what
 	id INTEGER PRIMARY KEY,
 	file INTEGER NOT NULL,
-	proc INTEGER NOT NULL
+	proc INTEGER NOT NULL,
+	reads INTEGER NOT NULL,
+	writes INTEGER NOT NULL,
+	bytes_read INTEGER NOT NULL,
+	bytes_written INTEGER NOT NULL
 );
 
 CREATE TABLE fds (              -- one per time an fd was open

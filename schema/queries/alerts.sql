@@ -16,15 +16,14 @@ FROM (
 	FROM file_rows
 	WHERE executed > 0 AND deleted > 0
 	UNION ALL
-	SELECT 'a secret was read', NULL, NULL, path, NULL, first_ns
-	FROM file_rows
-	WHERE bytes_read > 0
-		AND (path GLOB '/etc/shadow' OR path GLOB '/etc/gshadow' OR
-			path GLOB '/etc/sudoers' OR path GLOB '/etc/ssh/ssh_host_*_key' OR
-			instr(path, '/.') -- a look that most paths do not pass
-			AND (path GLOB '*/.ssh/id_*' OR path GLOB '*/.netrc' OR
-			path GLOB '*/.gnupg/*' OR path GLOB '*/.aws/credentials' OR
-			path GLOB '*/.kube/config'))
+	SELECT 'a secret was read', NULL, NULL, s.text, NULL, f.first
+	FROM strings s CROSS JOIN files f ON f.path = s.id AND f.bytes_read > 0
+	WHERE (s.text GLOB '/etc/*' OR instr(s.text, '/.')) -- the index strings_watched
+		AND (s.text GLOB '/etc/shadow' OR s.text GLOB '/etc/gshadow' OR
+			s.text GLOB '/etc/sudoers' OR s.text GLOB '/etc/ssh/ssh_host_*_key' OR
+			s.text GLOB '*/.ssh/id_*' OR s.text GLOB '*/.netrc' OR
+			s.text GLOB '*/.gnupg/*' OR s.text GLOB '*/.aws/credentials' OR
+			s.text GLOB '*/.kube/config')
 	UNION ALL
 	SELECT 'a place that makes programs start was written', NULL, NULL, path, NULL, first_write
 	FROM file_rows

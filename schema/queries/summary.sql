@@ -5,8 +5,9 @@ WHERE key IN ('case_id', 'verdict', 'chain_head', 'exhibit', 'hostname', 'starte
 UNION ALL SELECT 'processes', count(*) FROM procs
 UNION ALL SELECT 'threads', count(*) FROM tasks
 UNION ALL SELECT 'files', count(*) FROM files
-UNION ALL SELECT 'bytes_read', coalesce(sum(bytes_read), 0) FROM fds WHERE bytes_read > 0
-UNION ALL SELECT 'bytes_written', coalesce(sum(bytes_written), 0) FROM fds WHERE bytes_written > 0
+UNION ALL SELECT 'bytes_read', coalesce(sum(bytes_read), 0) FROM file_procs WHERE bytes_read > 0
+UNION ALL SELECT 'bytes_written', coalesce(sum(bytes_written), 0) FROM file_procs
+	WHERE bytes_written > 0
 UNION ALL SELECT 'failures', coalesce(sum(failures), 0) FROM call_counts
 UNION ALL SELECT 'connections', count(*) FROM fds LEFT JOIN peers ON peers.fd = fds.id
 	WHERE is_socket
