@@ -1,4 +1,4 @@
-/* queries.c - every canned query prepares, with no filter and with all those it knows, in both forms. */
+/* queries.c - every canned query prepares, without filters and with all, in both forms. */
 #include <sqlite3.h>
 
 #include "db.h"
@@ -10,7 +10,9 @@ static unsigned long count;
 
 static struct filters none(void)
 {
-	return (struct filters){ .since_ns = FILTER_NONE, .until_ns = FILTER_NONE, .limit = FILTER_NONE };
+	return (struct filters){ .since_ns = FILTER_NONE,
+				 .until_ns = FILTER_NONE,
+				 .limit = FILTER_NONE };
 }
 
 static bool runs(const char *name, const struct filters *f, bool people)
@@ -33,10 +35,7 @@ static int rows_of(const char *name, const struct filters *f)
 	return n;
 }
 
-static bool has(const char *sql, const char *word)
-{
-	return strstr(sql, word) != NULL;
-}
+static bool has(const char *sql, const char *word) { return strstr(sql, word) != NULL; }
 
 static void each(void *arg, const char *name, const char *sql)
 {
@@ -61,30 +60,45 @@ static void each(void *arg, const char *name, const char *sql)
 	f.failed = has(sql, ":failed");
 	if (has(sql, ":limit"))
 		f.limit = 5;
-	ok(runs(name, &f, false) && runs(name, &f, true), "%s: with every filter that it knows", name);
+	ok(runs(name, &f, false) && runs(name, &f, true), "%s: with every filter that it knows",
+	   name);
 }
 
 int main(void)
 {
 	struct filters f = none();
 
-	if (sqlite3_open(":memory:", &db) != SQLITE_OK || !db_create_tables(db) || !query_functions(db))
+	if (sqlite3_open(":memory:", &db) != SQLITE_OK || !db_create_tables(db) ||
+	    !query_functions(db))
 		bail_out("no database");
 	query_each(each, NULL);
 	ok(count >= 30, "%lu queries", count);
-	sqlite3_exec(db, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 150)"
-		     " INSERT INTO fds (instance, fdtable, fd, proc, path, how, reads, writes, bytes_read, bytes_written,"
-		     " is_socket) SELECT i, 1, i, i, i, 1, 1, 1, i, i, 0 FROM n", NULL, NULL, NULL);
+	is_int(sqlite3_exec(
+		       db,
+		       "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 150)"
+		       " INSERT INTO fds (instance, fdtable, fd, proc, file, path, how, opened, closed,"
+		       " reads, writes, bytes_read, bytes_written, is_socket, peers)"
+		       " SELECT i, 1, i, i, i, i, 1, i, i + 1, 1, 1, i, i, 0, 0 FROM n;"
+		       " INSERT INTO file_procs (file, proc, reads, writes, bytes_read, bytes_written)"
+		       " SELECT file, proc, reads, writes, bytes_read, bytes_written FROM fds",
+		       NULL, NULL, NULL),
+	       SQLITE_OK, "rows to look for");
 	is_int(rows_of("top-writers", &f), 100, "a filter with a default: the default");
 	f.limit = 7;
 	is_int(rows_of("top-writers", &f), 7, "and what is given");
 	f.limit = FILTER_NONE;
 	is_int(rows_of("bytes", &f), 150, "a filter without one: all");
-	ok(query_text("timeline") && !query_text("no-such") && !query_text("tables"), "found by name, and only queries");
-	fclose(stderr);         /* what follows complains */
+	f.since_ns = 101;
+	f.until_ns = 131;
+	is_int(rows_of("top-writers", &f), 31, "in a time: the fds that were open then");
+	f.since_ns = f.until_ns = FILTER_NONE;
+	ok(query_text("timeline") && !query_text("no-such") && !query_text("tables"),
+	   "found by name, and only queries");
+	fclose(stderr); /* what follows complains */
 	stderr = fopen("/dev/null", "w");
 	f.syscall = "read";
-	ok(!query_prepare(db, "destroyed", &f, true, NULL), "a filter that a query does not know is refused");
+	ok(!query_prepare(db, "destroyed", &f, true, NULL),
+	   "a filter that a query does not know is refused");
 	ok(!query_prepare(db, "no-such", &f, true, NULL), "so is a query that is not there");
 	sqlite3_close(db);
 	return tap_done();
