@@ -17,7 +17,7 @@
 #include "sha256.h"
 
 #define CB_BOOT "6c2fe1f0-8e30-4d39-9a6c-2d1a3f5b7c90"
-#define CB_MAX  ((size_t)64 << 20)
+#define CB_MAX	((size_t)64 << 20)
 
 struct cb {
 	struct frz_buf file;
@@ -27,7 +27,7 @@ struct cb {
 	uint8_t index[65536];
 	size_t index_len;
 	uint64_t last_segment;
-	uint64_t block_at[4096];        /* offset of each block */
+	uint64_t block_at[4096]; /* offset of each block */
 	struct frz_packer *packer;
 	/* while a segment is made */
 	uint32_t strings, files;
@@ -96,7 +96,7 @@ static inline void cb_genesis(struct cb *b)
 	frz_block_text(&w, FRZ_K_TIMEZONE, "UTC+0000");
 	frz_block_text(&w, FRZ_K_CLOCK_STATE, "synchronised");
 	frz_block_u64(&w, FRZ_K_UID, 0);
-	frz_block_bytes(&w, FRZ_K_ARGV, "frec\0-p\0" "42\0", 11);
+	frz_block_bytes(&w, FRZ_K_ARGV, "frec\0-p\00042\0", 11);
 	frz_block_text(&w, FRZ_K_RECORDER, "frec 0.1.0");
 	frz_block_bytes(&w, FRZ_K_RECORDER_SHA256, sha, sizeof(sha));
 	frz_block_u64(&w, FRZ_K_TICK_SECONDS, 5);
@@ -166,9 +166,10 @@ static inline void cb_record(struct cb *b, unsigned type, const uint64_t *v, siz
 	cb_put(b, &rec, step, dur);
 }
 
-#define CB_REC(b, type, step, dur, ...)                                                           \
-	cb_record(b, type, (const uint64_t[]){ __VA_ARGS__ },                                     \
-		  sizeof((const uint64_t[]){ __VA_ARGS__ }) / sizeof(uint64_t), NULL, 0, step, dur)
+#define CB_REC(b, type, step, dur, ...)                                                            \
+	cb_record(b, type, (const uint64_t[]){ __VA_ARGS__ },                                      \
+		  sizeof((const uint64_t[]){ __VA_ARGS__ }) / sizeof(uint64_t), NULL, 0, step,     \
+		  dur)
 
 static inline void cb_segment_close(struct cb *b, uint64_t start_mono, uint64_t start_real,
 				    uint64_t lost, bool recovered)

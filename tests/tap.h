@@ -15,9 +15,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Not every program uses all of it. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wunused-function"
+
 static unsigned tap_count, tap_failures;
 
-__attribute__((format(printf, 4, 5), unused))
+static bool tap_check(bool good, const char *file, int line, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
 static bool tap_check(bool good, const char *file, int line, const char *fmt, ...)
 {
 	va_list ap;
@@ -39,7 +44,6 @@ static bool tap_check(bool good, const char *file, int line, const char *fmt, ..
 /* ok(condition, "name", ...): the name is a printf format. True when it held. */
 #define ok(cond, ...) tap_check((cond), __FILE__, __LINE__, __VA_ARGS__)
 
-__attribute__((unused))
 static bool tap_is_int(intmax_t got, intmax_t want, const char *file, int line, const char *name)
 {
 	if (tap_check(got == want, file, line, "%s", name))
@@ -48,7 +52,6 @@ static bool tap_is_int(intmax_t got, intmax_t want, const char *file, int line, 
 	return false;
 }
 
-__attribute__((unused))
 static bool tap_is_str(const char *got, const char *want, const char *file, int line,
 		       const char *name)
 {
@@ -60,23 +63,25 @@ static bool tap_is_str(const char *got, const char *want, const char *file, int 
 	return false;
 }
 
-__attribute__((unused))
 static bool tap_is_mem(const void *got, size_t got_len, const void *want, size_t want_len,
 		       const char *file, int line, const char *name)
 {
 	size_t i, n = got_len < want_len ? got_len : want_len;
 
-	if (tap_check(got_len == want_len && (n == 0 || !memcmp(got, want, n)), file, line, "%s", name))
+	if (tap_check(got_len == want_len && (n == 0 || !memcmp(got, want, n)), file, line, "%s",
+		      name))
 		return true;
 	for (i = 0; i < n && ((const uint8_t *)got)[i] == ((const uint8_t *)want)[i]; i++)
 		;
-	fprintf(stderr, "#   got %zu bytes, want %zu, first difference at %zu\n", got_len, want_len, i);
+	fprintf(stderr, "#   got %zu bytes, want %zu, first difference at %zu\n", got_len, want_len,
+		i);
 	return false;
 }
 
-#define is_int(got, want, name) tap_is_int((intmax_t)(got), (intmax_t)(want), __FILE__, __LINE__, name)
+#define is_int(got, want, name)                                                                    \
+	tap_is_int((intmax_t)(got), (intmax_t)(want), __FILE__, __LINE__, name)
 #define is_str(got, want, name) tap_is_str((got), (want), __FILE__, __LINE__, name)
-#define is_mem(got, got_len, want, want_len, name) \
+#define is_mem(got, got_len, want, want_len, name)                                                 \
 	tap_is_mem((got), (got_len), (want), (want_len), __FILE__, __LINE__, name)
 
 /* A line that explains, not a result. */
@@ -84,8 +89,7 @@ static bool tap_is_mem(const void *got, size_t got_len, const void *want, size_t
 
 /* Ends the program: nothing can be tested here, and why. With FREC_MUST_WORK set to
  * anything but "" or "0" that is a failure. */
-__attribute__((noreturn, unused))
-static void skip_all(const char *why)
+static _Noreturn void skip_all(const char *why)
 {
 	const char *must = getenv("FREC_MUST_WORK");
 
@@ -98,18 +102,18 @@ static void skip_all(const char *why)
 }
 
 /* Something that the rest of the test needs did not work. */
-__attribute__((noreturn, unused))
-static void bail_out(const char *why)
+static _Noreturn void bail_out(const char *why)
 {
 	printf("Bail out! %s\n", why);
 	exit(255);
 }
 
-__attribute__((unused))
 static int tap_done(void)
 {
 	printf("1..%u\n", tap_count);
 	return tap_failures || tap_count == 0 ? 1 : 0;
 }
+
+#pragma GCC diagnostic pop
 
 #endif

@@ -39,13 +39,15 @@ static sqlite3_stmt *prepare(sqlite3 *db, const char *sql)
 /* Name and CREATE statement of the table with the most rows. */
 static void largest(sqlite3 *db, char **name, char **create)
 {
-	sqlite3_stmt *s = prepare(db, "SELECT name, sql FROM sqlite_master WHERE type = 'table' AND "
-				      "name NOT LIKE 'sqlite_%' AND sql NOT LIKE 'CREATE VIRTUAL%'");
+	sqlite3_stmt *s = prepare(db,
+				  "SELECT name, sql FROM sqlite_master WHERE type = 'table' AND "
+				  "name NOT LIKE 'sqlite_%' AND sql NOT LIKE 'CREATE VIRTUAL%'");
 	sqlite3_int64 most = -1;
 
 	*name = *create = NULL;
 	while (sqlite3_step(s) == SQLITE_ROW) {
-		char *sql = sqlite3_mprintf("SELECT COUNT(*) FROM \"%w\"", sqlite3_column_text(s, 0));
+		char *sql =
+			sqlite3_mprintf("SELECT COUNT(*) FROM \"%w\"", sqlite3_column_text(s, 0));
 		sqlite3_stmt *c = prepare(db, sql);
 
 		if (sqlite3_step(c) == SQLITE_ROW && sqlite3_column_int64(c, 0) > most) {

@@ -31,8 +31,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#define OPTIONS (PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK | \
-		 PTRACE_O_TRACEVFORK | PTRACE_O_TRACEEXEC)
+#define OPTIONS                                                                                    \
+	(PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK |  \
+	 PTRACE_O_TRACEEXEC)
 #define SIGTRAP_SYSCALL (SIGTRAP | 0x80)
 
 enum mode { SLEEP, SPIN, SPIN_PINNED, COLOCATE };
@@ -69,10 +70,7 @@ static long request(unsigned long req, pid_t tid, unsigned long addr, unsigned l
 	return ptrace((enum __ptrace_request)req, tid, addr, data);
 }
 
-static bool pins_tracees(void)
-{
-	return mode == SPIN_PINNED || mode == COLOCATE;
-}
+static bool pins_tracees(void) { return mode == SPIN_PINNED || mode == COLOCATE; }
 
 static uint64_t now_ns(void)
 {
@@ -86,7 +84,7 @@ static uint64_t now_ns(void)
 static void rearm(long first_s)
 {
 	struct itimerval it = { .it_interval = { 0, 20000 },
-		                .it_value = { first_s, first_s ? 0 : 20000 } };
+				.it_value = { first_s, first_s ? 0 : 20000 } };
 
 	setitimer(ITIMER_REAL, &it, NULL);
 }
@@ -241,7 +239,7 @@ static pid_t wait_named(int *status)
 			return -1;
 		tid = waitpid(id, status, __WALL | WNOHANG);
 		if (tid < 0 && id > 0)
-			tid = 0;        /* it is gone by now */
+			tid = 0; /* it is gone by now */
 	}
 	return tid;
 }
@@ -417,10 +415,10 @@ static int index_of(const char *name, const char *const *names, int n)
 int main(int argc, char **argv)
 {
 	static const struct option longs[] = { { "placement", required_argument, NULL, 'm' },
-		                               { "wait", required_argument, NULL, 'w' },
-		                               { "cpu", required_argument, NULL, 'c' },
-		                               { "seconds", required_argument, NULL, 's' },
-		                               { NULL, 0, NULL, 0 } };
+					       { "wait", required_argument, NULL, 'w' },
+					       { "cpu", required_argument, NULL, 'c' },
+					       { "seconds", required_argument, NULL, 's' },
+					       { NULL, 0, NULL, 0 } };
 	struct sigaction sa = { .sa_handler = on_signal };
 	char *pids[64];
 	size_t npids = 0;
@@ -444,10 +442,9 @@ int main(int argc, char **argv)
 			return 2;
 	}
 	if ((npids != 0) == (optind < argc)) {
-		fprintf(stderr,
-		        "usage: limit [--placement sleep|spin|spin-pinned|colocate] "
-		        "[--wait any|nocldstop|siginfo]\n"
-		        "             [--cpu N] [--seconds N] -p PID | COMMAND...\n");
+		fprintf(stderr, "usage: limit [--placement sleep|spin|spin-pinned|colocate] "
+				"[--wait any|nocldstop|siginfo]\n"
+				"             [--cpu N] [--seconds N] -p PID | COMMAND...\n");
 		return 2;
 	}
 	place();
@@ -471,8 +468,8 @@ int main(int argc, char **argv)
 	end = now_ns();
 	detach_all();
 	fprintf(stderr, "limit placement=%s wait=%s stops=%llu seconds=%.3f us_per_stop=%.3f\n",
-	        mode_names[mode], waiting_names[waiting], (unsigned long long)stops,
-	        (double)(end - start) / 1e9,
-	        stops ? (double)(end - start) / 1e3 / (double)stops : 0.0);
+		mode_names[mode], waiting_names[waiting], (unsigned long long)stops,
+		(double)(end - start) / 1e9,
+		stops ? (double)(end - start) / 1e3 / (double)stops : 0.0);
 	return result;
 }

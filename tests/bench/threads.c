@@ -48,6 +48,7 @@ int main(int argc, char **argv)
 	pthread_attr_t attr;
 	pthread_t t;
 	long i, n;
+	double ns;
 	int c;
 
 	if (argc < 3 || (n = atol(argv[1])) < 1 || (calls = atol(argv[2])) < 1) {
@@ -72,8 +73,8 @@ int main(int argc, char **argv)
 	clock_gettime(CLOCK_MONOTONIC, &a);
 	work();
 	clock_gettime(CLOCK_MONOTONIC, &b);
-	printf("%.0f\n", ((double)(b.tv_sec - a.tv_sec) * 1e9 + (double)(b.tv_nsec - a.tv_nsec)) /
-	       (double)calls);
+	ns = (double)(b.tv_sec - a.tv_sec) * 1e9 + (double)(b.tv_nsec - a.tv_nsec);
+	printf("%.0f\n", ns / (double)calls);
 	fflush(stdout);
 	while (c != EOF)
 		c = getchar();

@@ -92,11 +92,14 @@ static void use(const struct frz_decoder *d, const struct frz_record *r)
 }
 
 /* A segment of so many events. How it ends, and how many there were. */
-static enum frz_err segment(struct frz_decoder *d, const uint8_t *data, size_t size, uint64_t events, uint64_t *seen)
+static enum frz_err segment(struct frz_decoder *d, const uint8_t *data, size_t size,
+			    uint64_t events, uint64_t *seen)
 {
-	const struct frz_case_segment seg = {
-		.raw_len = size, .first_event = 1, .events = events, .first.mono_ns = 1000, .last.mono_ns = UINT64_MAX
-	};
+	const struct frz_case_segment seg = { .raw_len = size,
+					      .first_event = 1,
+					      .events = events,
+					      .first.mono_ns = 1000,
+					      .last.mono_ns = UINT64_MAX };
 	enum frz_err err = frz_decoder_begin(d, data, &seg);
 	const char *why = NULL;
 	struct frz_record rec;

@@ -20,7 +20,8 @@ static void statement(const uint8_t *data, size_t size)
 			abort();
 		return;
 	}
-	if (frz_statement_format(&s, again, sizeof(again)) != size || memcmp(again, data, size) != 0)
+	if (frz_statement_format(&s, again, sizeof(again)) != size ||
+	    memcmp(again, data, size) != 0)
 		abort();
 	for (size_t i = 0; i < size; i++)
 		if (data[i] != '\n' && (data[i] < ' ' || data[i] == 0x7f))
@@ -45,7 +46,8 @@ static void receipt(const uint8_t *data, size_t size)
 /* Makes the head of a receipt right, so that the check of it can be passed. */
 static void receipt_around(const uint8_t *data, size_t size)
 {
-	static const char sig[] = "-----BEGIN SSH SIGNATURE-----\nAAAA\n-----END SSH SIGNATURE-----\n";
+	static const char sig[] =
+		"-----BEGIN SSH SIGNATURE-----\nAAAA\n-----END SSH SIGNATURE-----\n";
 	uint8_t mem[FRZ_RECEIPT_MAX];
 	struct frz_buf b = { .p = mem, .cap = sizeof(mem) };
 	struct frz_statement s;

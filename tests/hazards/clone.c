@@ -42,7 +42,7 @@ static void clone_files(void)
 	fd[0] = (int)MUST(open("/dev/null", O_RDWR));
 	fd[1] = (int)MUST(open("/proc/self/exe", O_RDONLY));
 	reap_ok(start(open_and_close, CLONE_FILES | CLONE_VM | SIGCHLD, fd));
-	CHECK(fd[2] == fd[0]);                  /* the number was free again, in both */
+	CHECK(fd[2] == fd[0]); /* the number was free again, in both */
 	IS(read(fd[2], &c, 1), 1);
 	IS(c, 0);
 	IS(read(200, &c, 1), 1);
@@ -50,7 +50,7 @@ static void clone_files(void)
 	close(fd[2]);
 	close(200);
 	reap_ok(start(open_and_close, CLONE_VM | SIGCHLD, (int[3]){ 150, fd[1], 0 }));
-	IS(read(200, &c, 1), -1);               /* not shared */
+	IS(read(200, &c, 1), -1); /* not shared */
 	IS(errno, EBADF);
 }
 
@@ -65,10 +65,7 @@ static int unshares_files(void *arg)
 	return fd[2] != 201;
 }
 
-static void *thread_unshares(void *arg)
-{
-	return (void *)(intptr_t)unshares_files(arg);
-}
+static void *thread_unshares(void *arg) { return (void *)(intptr_t)unshares_files(arg); }
 
 static void unshare_files(void)
 {
@@ -80,7 +77,7 @@ static void unshare_files(void)
 	fd[0] = (int)MUST(open("/dev/zero", O_RDONLY));
 	fd[1] = (int)MUST(open("/proc/self/exe", O_RDONLY));
 	reap_ok(start(unshares_files, CLONE_FILES | CLONE_VM | SIGCHLD, fd));
-	IS(read(fd[0], &c, 1), 1);              /* still open here */
+	IS(read(fd[0], &c, 1), 1); /* still open here */
 	IS(read(201, &c, 1), -1);
 	IS(pthread_create(&t, NULL, thread_unshares, fd), 0);
 	pthread_join(t, &got);
@@ -130,10 +127,7 @@ static void clone_fs(void)
 	IS(umask(022), 022);
 }
 
-static void nothing(int sig)
-{
-	(void)sig;
-}
+static void nothing(int sig) { (void)sig; }
 
 static int sets_handler(void *arg)
 {
@@ -161,17 +155,14 @@ static void clone_sighand(void)
 
 /* ---- whose child it is ---- */
 
-static int parent_is(void *arg)
-{
-	return getppid() != *(pid_t *)arg;
-}
+static int parent_is(void *arg) { return getppid() != *(pid_t *)arg; }
 
 static int clones_sibling(void *arg)
 {
 	pid_t pid = start(parent_is, CLONE_PARENT | SIGCHLD, arg);
 
 	if (waitpid(pid, NULL, 0) != -1 || errno != ECHILD)
-		return 1;                       /* it is not ours */
+		return 1; /* it is not ours */
 	return 0;
 }
 
@@ -230,7 +221,7 @@ static void exit_signal(void)
 	IS(waitpid(pid, &status, __WALL), pid);
 	IS(status, 9 << 8);
 	sleep_ms(5);
-	IS(hits, 1);                            /* silent */
+	IS(hits, 1); /* silent */
 }
 
 /* ---- where the kernel stores ids ---- */
@@ -250,8 +241,10 @@ static void set_tid(void)
 	struct clone_args a = { 0 };
 
 	MUST(pipe(fds));
-	pid = (pid_t)MUST(clone(waits, stacks[0] + sizeof(stacks[0]), CLONE_VM | CLONE_PARENT_SETTID |
-	                        CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID | SIGCHLD, fds, &in_parent, NULL, &in_child));
+	pid = (pid_t)MUST(clone(waits, stacks[0] + sizeof(stacks[0]),
+				CLONE_VM | CLONE_PARENT_SETTID | CLONE_CHILD_SETTID |
+					CLONE_CHILD_CLEARTID | SIGCHLD,
+				fds, &in_parent, NULL, &in_child));
 	IS(in_parent, pid);
 	for (int i = 0; i < 1000 && *(volatile pid_t *)&in_child != pid; i++)
 		usleep(1000);
@@ -277,7 +270,7 @@ static void set_tid(void)
 	MUST(write(fds[1], "x", 1));
 	IS(poll(&p, 1, 5000), 1);
 	reap_ok(pid);
-	a.flags = CLONE_SIGHAND;                /* not without CLONE_VM */
+	a.flags = CLONE_SIGHAND; /* not without CLONE_VM */
 	IS(syscall(SYS_clone3, &a, sizeof(a)), -1);
 	IS(errno, EINVAL);
 }
@@ -303,10 +296,7 @@ static void clone_vfork(void)
 }
 
 /* Asked to be traced by its maker's tracer: without one it means nothing. */
-static void clone_ptrace(void)
-{
-	IS(reap(start(ends_9, CLONE_PTRACE | SIGCHLD, NULL)), 9 << 8);
-}
+static void clone_ptrace(void) { IS(reap(start(ends_9, CLONE_PTRACE | SIGCHLD, NULL)), 9 << 8); }
 
 const struct hazard hazards_clone[] = {
 	{ "clone-files", clone_files, "" },

@@ -24,14 +24,16 @@ static void fatal(bool cores)
 	MUST(chdir(folder));
 	MUST(setrlimit(RLIMIT_CORE, cores ? &some : &none));
 	for (int s = 1; s <= SIGRTMAX; s++) {
-		if (s == SIGSTOP || s == SIGTSTP || s == SIGTTIN || s == SIGTTOU || (s > 31 && s < SIGRTMIN))
+		if (s == SIGSTOP || s == SIGTSTP || s == SIGTTIN || s == SIGTTOU ||
+		    (s > 31 && s < SIGRTMIN))
 			continue;
 		if (s > SIGRTMIN + 1 && s < SIGRTMAX)
 			continue;
 		int status = reap(child(dies, (void *)(intptr_t)s));
 
 		if (WIFSIGNALED(status))
-			say("%d: signal %d%s", s, WTERMSIG(status), WCOREDUMP(status) ? " core" : "");
+			say("%d: signal %d%s", s, WTERMSIG(status),
+			    WCOREDUMP(status) ? " core" : "");
 		else
 			say("%d: exit %d", s, WEXITSTATUS(status));
 	}
@@ -40,15 +42,9 @@ static void fatal(bool cores)
 	IS(system(cmd), 0);
 }
 
-static void fatal_signals(void)
-{
-	fatal(false);
-}
+static void fatal_signals(void) { fatal(false); }
 
-static void core_dumps(void)
-{
-	fatal(true);
-}
+static void core_dumps(void) { fatal(true); }
 
 /* The wait status of a process of many threads, one of which faults. */
 static void *faults(void *arg)
@@ -101,10 +97,7 @@ static void end_exit(void)
 	exit(42);
 }
 
-static void end_255(void)
-{
-	_exit(255);
-}
+static void end_255(void) { _exit(255); }
 
 static void end_by(int sig)
 {

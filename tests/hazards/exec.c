@@ -59,12 +59,15 @@ static void exec_landed(void)
 {
 	IS(getpid(), atoi(hazard_args[0]));
 	IS(gettid(), getpid());
-	if (hazard_args[1])             /* one of several at once, whose lines would mix */
+	if (hazard_args[1]) /* one of several at once, whose lines would mix */
 		_exit(hazard_failed());
 	say("landed");
 }
 
-struct how { int sleepers, busy, execers; bool leader_goes; };
+struct how {
+	int sleepers, busy, execers;
+	bool leader_goes;
+};
 
 static void exec_child(void *arg)
 {
@@ -85,12 +88,14 @@ static void exec_child(void *arg)
 
 static void exec_thread(void)
 {
+	/* clang-format off */
 	static const struct how ways[] = {
 		{ 0, 0, 1, false }, { 5, 0, 1, false }, { 3, 3, 1, false },
 		{ 2, 2, 3, false },                     /* several at once: one wins */
 		{ 4, 1, 1, true },                      /* the leader is a zombie by then */
 		{ 0, 0, 1, true },
 	};
+	/* clang-format on */
 
 	for (int round = 0; round < 3; round++)
 		for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++)
@@ -171,13 +176,10 @@ static void exec_fails(void)
 	unlink(name);
 	IS(syscall(SYS_execveat, 99, "x", args, environ, 0), -1);
 	IS(errno, EBADF);
-	reap_ok(child(leader_execs_child, NULL));       /* nothing of it left a trace */
+	reap_ok(child(leader_execs_child, NULL)); /* nothing of it left a trace */
 }
 
-static void script_child(void *arg)
-{
-	execl(arg, "script", "argument", NULL);
-}
+static void script_child(void *arg) { execl(arg, "script", "argument", NULL); }
 
 static void exec_script(void)
 {

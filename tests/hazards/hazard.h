@@ -32,35 +32,37 @@ struct hazard {
 	const char *flags;
 };
 
-extern const struct hazard hazards_signals[], hazards_siginfo[], hazards_sleeps[],
-	hazards_stops[], hazards_threads[], hazards_procs[], hazards_clone[], hazards_exec[],
-	hazards_seccomp[], hazards_surroundings[], hazards_waits[], hazards_shapes[],
-	hazards_ends[];
+extern const struct hazard hazards_signals[], hazards_siginfo[], hazards_sleeps[], hazards_stops[],
+	hazards_threads[], hazards_procs[], hazards_clone[], hazards_exec[], hazards_seccomp[],
+	hazards_surroundings[], hazards_waits[], hazards_shapes[], hazards_ends[];
 
-extern char **hazard_args;              /* behind the name of the target */
-extern const char *hazard_self;         /* /proc/self/exe resolved */
+extern char **hazard_args;	/* behind the name of the target */
+extern const char *hazard_self; /* /proc/self/exe resolved */
 
 /* A line of output, whole even when threads and children print. */
 void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* Prints nothing when good; else the place and the values, and the target ends with status 1. */
 void check_at(bool good, const char *what, long got, long want, const char *file, int line);
-#define CHECK(cond)     check_at((cond), #cond, 0, 0, __FILE__, __LINE__)
-#define IS(got, want)   ({ long g_ = (long)(got), w_ = (long)(want); \
-	check_at(g_ == w_, #got, g_, w_, __FILE__, __LINE__); })
+#define CHECK(cond) check_at((cond), #cond, 0, 0, __FILE__, __LINE__)
+#define IS(got, want)                                                                              \
+	({                                                                                         \
+		long g_ = (long)(got), w_ = (long)(want);                                          \
+		check_at(g_ == w_, #got, g_, w_, __FILE__, __LINE__);                              \
+	})
 /* A call that must not fail: its value. */
-#define MUST(call)      must_at((long)(call), #call, __FILE__, __LINE__)
+#define MUST(call) must_at((long)(call), #call, __FILE__, __LINE__)
 long must_at(long value, const char *what, const char *file, int line);
 __attribute__((noreturn)) void must_failed(const char *what, const char *file, int line);
 bool hazard_failed(void);
 
 /* Runs fn(arg) in a child, which then ends with 0, or 1 when a check failed there. */
 pid_t child(void (*fn)(void *), void *arg);
-int reap(pid_t pid);                    /* its wait status */
-void reap_ok(pid_t pid);                /* checks that it is 0 */
-const char *status_text(int status);    /* "exit 3", "SIGSEGV", "stopped SIGTSTP" */
+int reap(pid_t pid);		     /* its wait status */
+void reap_ok(pid_t pid);	     /* checks that it is 0 */
+const char *status_text(int status); /* "exit 3", "SIGSEGV", "stopped SIGTSTP" */
 
 void handle(int sig, void (*fn)(int, siginfo_t *, void *), int flags);
-void sleep_ms(unsigned ms);             /* goes on after EINTR */
+void sleep_ms(unsigned ms); /* goes on after EINTR */
 uint64_t now_ms(void);
 /* The state letter of /proc/PID/task/TID/stat, 0 when it is gone. */
 char state_of(pid_t pid, pid_t tid);

@@ -7,9 +7,9 @@ char **hazard_args;
 const char *hazard_self;
 
 static const struct hazard *const themes[] = {
-	hazards_signals, hazards_siginfo, hazards_sleeps, hazards_stops, hazards_threads,
-	hazards_procs, hazards_clone, hazards_exec, hazards_seccomp, hazards_surroundings,
-	hazards_waits, hazards_shapes, hazards_ends,
+	hazards_signals, hazards_siginfo, hazards_sleeps, hazards_stops,   hazards_threads,
+	hazards_procs,	 hazards_clone,	  hazards_exec,	  hazards_seccomp, hazards_surroundings,
+	hazards_waits,	 hazards_shapes,  hazards_ends,
 };
 #define NTHEMES (sizeof(themes) / sizeof(themes[0]))
 
@@ -55,10 +55,7 @@ void must_failed(const char *what, const char *file, int line)
 	_exit(1);
 }
 
-bool hazard_failed(void)
-{
-	return failed;
-}
+bool hazard_failed(void) { return failed; }
 
 pid_t child(void (*fn)(void *), void *arg)
 {
@@ -87,10 +84,7 @@ int reap(pid_t pid)
 	return status;
 }
 
-void reap_ok(pid_t pid)
-{
-	IS(reap(pid), 0);
-}
+void reap_ok(pid_t pid) { IS(reap(pid), 0); }
 
 const char *status_text(int status)
 {
@@ -163,8 +157,8 @@ bool is_blocked(pid_t pid, pid_t tid, long nr)
 	char buf[256];
 	long in;
 
-	return read_file(buf, sizeof(buf), "/proc/%d/task/%d/syscall", pid, tid) && sscanf(buf, "%ld", &in) == 1 &&
-	       (nr < 0 || in == nr) && state_of(pid, tid) == 'S';
+	return read_file(buf, sizeof(buf), "/proc/%d/task/%d/syscall", pid, tid) &&
+	       sscanf(buf, "%ld", &in) == 1 && (nr < 0 || in == nr) && state_of(pid, tid) == 'S';
 }
 
 void wait_blocked(pid_t pid, pid_t tid, long nr)

@@ -8,24 +8,35 @@
 typedef unsigned long word;
 
 #if defined(__i386__)
-enum { NR_exit = 252, NR_fork = 2, NR_write = 4, NR_read = 3, NR_wait4 = 114, NR_execve = 11, NR_getpid = 20,
-       NR_kill = 37, NR_pipe = 42, NR_nanosleep = 162, NR_sigaction = 174, NR_sigreturn = 173, NR_openat = 295,
-       NR_close = 6, NR_gettid = 224, NR_getppid = 64 };
+/* clang-format off */
+enum {
+	NR_exit = 252, NR_fork = 2, NR_write = 4, NR_read = 3, NR_wait4 = 114, NR_execve = 11,
+	NR_getpid = 20, NR_kill = 37, NR_pipe = 42, NR_nanosleep = 162, NR_sigaction = 174,
+	NR_sigreturn = 173, NR_openat = 295, NR_close = 6, NR_gettid = 224, NR_getppid = 64,
+};
+/* clang-format on */
 #define CODE "i386"
 
 static long sys(long nr, word a, word b, word c, word d)
 {
 	long r;
 
-	__asm__ volatile("int $0x80" : "=a"(r) : "a"(nr), "b"(a), "c"(b), "d"(c), "S"(d) : "memory");
+	__asm__ volatile("int $0x80"
+			 : "=a"(r)
+			 : "a"(nr), "b"(a), "c"(b), "d"(c), "S"(d)
+			 : "memory");
 	return r;
 }
 #else
-#define X 0x40000000
-enum { NR_exit = X + 231, NR_fork = X + 57, NR_write = X + 1, NR_read = X + 0, NR_wait4 = X + 61,
-       NR_execve = X + 520, NR_getpid = X + 39, NR_kill = X + 62, NR_pipe = X + 22, NR_nanosleep = X + 35,
-       NR_sigaction = X + 512, NR_sigreturn = X + 513, NR_openat = X + 257, NR_close = X + 3,
-       NR_gettid = X + 186, NR_getppid = X + 110 };
+#define X    0x40000000
+/* clang-format off */
+enum {
+	NR_exit = X + 231, NR_fork = X + 57, NR_write = X + 1, NR_read = X + 0, NR_wait4 = X + 61,
+	NR_execve = X + 520, NR_getpid = X + 39, NR_kill = X + 62, NR_pipe = X + 22,
+	NR_nanosleep = X + 35, NR_sigaction = X + 512, NR_sigreturn = X + 513,
+	NR_openat = X + 257, NR_close = X + 3, NR_gettid = X + 186, NR_getppid = X + 110,
+};
+/* clang-format on */
 #define CODE "x32"
 
 static long sys(long nr, word a, word b, word c, word d)
@@ -33,7 +44,10 @@ static long sys(long nr, word a, word b, word c, word d)
 	register word r10 __asm__("r10") = d;
 	long r;
 
-	__asm__ volatile("syscall" : "=a"(r) : "0"(nr), "D"(a), "S"(b), "d"(c), "r"(r10) : "rcx", "r11", "memory");
+	__asm__ volatile("syscall"
+			 : "=a"(r)
+			 : "0"(nr), "D"(a), "S"(b), "d"(c), "r"(r10)
+			 : "rcx", "r11", "memory");
 	return r;
 }
 #endif
@@ -81,10 +95,7 @@ static void check(int good, const char *what)
 
 static volatile int hits;
 
-static void caught(int sig)
-{
-	hits += sig;
-}
+static void caught(int sig) { hits += sig; }
 
 static int child_status(long pid)
 {
@@ -110,8 +121,13 @@ void start_c(word *stack)
 {
 	/* x32 keeps 8-byte slots for argc and 4-byte pointers behind it */
 	const char *const *argv = (const char *const *)(stack + 1);
-	struct { word handler, flags, restorer, mask[2]; } sa = { (word)caught, 0x04000004 /* SA_RESTORER, SA_SIGINFO */, (word)restore, { 0, 0 } };
-	struct { word sec, nsec; } t = { 0, 3000000 };
+	struct {
+		word handler, flags, restorer, mask[2];
+	} sa = { (word)caught, 0x04000004 /* RESTORER, SIGINFO */, (word)restore, { 0, 0 } };
+	struct {
+		word sec, nsec;
+	} t = { 0, 3000000 };
+	const char *absent = "/nonexistent";
 	int fds[2] = { -1, -1 };
 	long pid = sys(NR_getpid, 0, 0, 0, 0);
 	char c = 'x';
@@ -121,7 +137,7 @@ void start_c(word *stack)
 		leave(21);
 	}
 	check(pid == sys(NR_gettid, 0, 0, 0, 0), "getpid and gettid");
-	check(sys(NR_openat, (word)-100, (word)"/nonexistent", 0, 0) == -2, "ENOENT");
+	check(sys(NR_openat, (word)-100, (word)absent, 0, 0) == -2, "ENOENT");
 	check(sys(NR_openat, (word)-100, 8, 0, 0) == -14, "EFAULT");
 	check(sys(NR_close, 999, 0, 0, 0) == -9, "EBADF");
 	check(sys(NR_pipe, (word)fds, 0, 0, 0) == 0 && fds[0] > 2 && fds[1] > fds[0], "pipe");

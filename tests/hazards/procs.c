@@ -12,10 +12,7 @@
 
 extern char **environ;
 
-static void ends_with(void *arg)
-{
-	_exit((int)(intptr_t)arg);
-}
+static void ends_with(void *arg) { _exit((int)(intptr_t)arg); }
 
 /* ---- numbers ---- */
 
@@ -71,10 +68,7 @@ static void bush(void *arg)
 	}
 }
 
-static void fork_bush(void)
-{
-	reap_ok(child(bush, (void *)4));
-}
+static void fork_bush(void) { reap_ok(child(bush, (void *)4)); }
 
 /* Children killed in the moment they are born. */
 static void killed_newborn(void)
@@ -146,7 +140,7 @@ static void wait_kinds(void)
 		_exit(0);
 	}
 	setpgid(c, c);
-	IS(waitpid(0, &status, WNOHANG), -1);           /* none in our own group */
+	IS(waitpid(0, &status, WNOHANG), -1); /* none in our own group */
 	IS(errno, ECHILD);
 	IS(waitpid(-c, &status, WNOHANG), 0);
 	memset(&si, 0, sizeof(si));
@@ -230,7 +224,7 @@ static void orphan(void *arg)
 	pid_t first;
 	char c;
 
-	MUST(read(fds[0], &first, sizeof(first)));      /* the pid of the one that adopts */
+	MUST(read(fds[0], &first, sizeof(first))); /* the pid of the one that adopts */
 	for (int i = 0; i < 3000 && getppid() != first; i++)
 		usleep(1000);
 	IS(getppid(), first);
@@ -238,10 +232,7 @@ static void orphan(void *arg)
 	_exit(hazard_failed() ? 1 : 11);
 }
 
-static void makes_orphan(void *arg)
-{
-	child(orphan, arg);
-}
+static void makes_orphan(void *arg) { child(orphan, arg); }
 
 /* An orphan goes to the nearest subreaper, which then can wait for it. */
 static void subreaper(void)
@@ -277,7 +268,7 @@ static void vforks(void)
 			shared++;
 			_exit(i);
 		}
-		IS(shared, i + 1);              /* the child was first, in our memory */
+		IS(shared, i + 1); /* the child was first, in our memory */
 		IS(reap(pid), i << 8);
 	}
 	pid = vfork();
@@ -311,7 +302,9 @@ static void vforks(void)
 
 		if (inner == 0)
 			_exit(21);
-		_exit(waitpid(inner, (int *)(uintptr_t)&shared, 0) == inner && shared == 21 << 8 ? 22 : 1);
+		if (waitpid(inner, (int *)(uintptr_t)&shared, 0) == inner && shared == 21 << 8)
+			_exit(22);
+		_exit(1);
 	}
 	IS(reap(pid), 22 << 8);
 }

@@ -75,8 +75,11 @@ static void thread_killed_child(void *arg)
 
 static void own_kill(void)
 {
-	say("process: %s", status_text(reap(child(killed_by_filter, (void *)(uintptr_t)SECCOMP_RET_KILL_PROCESS)) & ~0x80));
-	say("only thread: %s", status_text(reap(child(killed_by_filter, (void *)(uintptr_t)SECCOMP_RET_KILL_THREAD)) & ~0x80));
+	void *process = (void *)(uintptr_t)SECCOMP_RET_KILL_PROCESS;
+	void *thread = (void *)(uintptr_t)SECCOMP_RET_KILL_THREAD;
+
+	say("process: %s", status_text(reap(child(killed_by_filter, process)) & ~0x80));
+	say("only thread: %s", status_text(reap(child(killed_by_filter, thread)) & ~0x80));
 	say("one thread: %s", status_text(reap(child(thread_killed_child, NULL)) & ~0x80));
 }
 
@@ -98,7 +101,7 @@ static void own_trap(void)
 		syscall(SYS_getppid);
 		IS(traps, i);
 		IS(trapped.si_signo, SIGSYS);
-		IS(trapped.si_code, 1);         /* SYS_SECCOMP */
+		IS(trapped.si_code, 1); /* SYS_SECCOMP */
 		IS(trapped.si_errno, 99);
 		IS(trapped.si_syscall, SYS_getppid);
 	}
@@ -137,7 +140,8 @@ static void *supervised(void *arg)
 {
 	int *fd = arg;
 
-	fd[0] = (int)filter(SECCOMP_RET_USER_NOTIF, SECCOMP_RET_ALLOW, SECCOMP_FILTER_FLAG_NEW_LISTENER);
+	fd[0] = (int)filter(SECCOMP_RET_USER_NOTIF, SECCOMP_RET_ALLOW,
+			    SECCOMP_FILTER_FLAG_NEW_LISTENER);
 	return (void *)(intptr_t)syscall(SYS_getppid);
 }
 
@@ -208,7 +212,7 @@ static void traces_itself(void)
 			MUST(ptrace(PTRACE_GETREGS, pid, NULL, &regs));
 			stops += regs.orig_rax == SYS_getpgrp;
 		} else if (WSTOPSIG(status) == SIGUSR1) {
-			got_usr1++;             /* and not passed on */
+			got_usr1++; /* and not passed on */
 		}
 		MUST(ptrace(PTRACE_SYSCALL, pid, NULL, NULL));
 	}
@@ -224,7 +228,10 @@ static long int80(long nr, long a, long b, long c)
 {
 	long r;
 
-	__asm__ volatile("int $0x80" : "=a"(r) : "a"(nr), "b"(a), "c"(b), "d"(c) : "memory", "r8", "r9", "r10", "r11");
+	__asm__ volatile("int $0x80"
+			 : "=a"(r)
+			 : "a"(nr), "b"(a), "c"(b), "d"(c)
+			 : "memory", "r8", "r9", "r10", "r11");
 	return r;
 }
 
@@ -245,13 +252,15 @@ static void x32_numbers(void)
 {
 	long r = syscall(0x40000000L | SYS_getpid);
 
-	say("x32 getpid: %s", r == getpid() ? "its pid" : r == -1 ? strerrorname_np(errno) : "another value");
+	say("x32 getpid: %s", r == getpid() ? "its pid" :
+			      r == -1	    ? strerrorname_np(errno) :
+					      "another value");
 	r = syscall(0x40000000L | SYS_close, 999);
 	say("x32 close: %s", r == -1 ? strerrorname_np(errno) : "no error");
 }
 #else
-static void int_0x80(void) { }
-static void x32_numbers(void) { }
+static void int_0x80(void) {}
+static void x32_numbers(void) {}
 #endif
 
 const struct hazard hazards_seccomp[] = {

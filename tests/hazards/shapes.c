@@ -209,7 +209,9 @@ static void *forks(void *arg)
 
 			if (inner == 0)
 				_exit(9);
-			_exit(inner > 0 && (waitpid(inner, &status, 0) != inner || status != 9 << 8) ? 1 : 8);
+			if (inner > 0 && (waitpid(inner, &status, 0) != inner || status != 9 << 8))
+				_exit(1);
+			_exit(8);
 		}
 		if (pid < 0 || waitpid(pid, &status, 0) != pid)
 			bad("fork");
@@ -275,7 +277,8 @@ static void numbered_signals(void)
 {
 	pid_t me = getpid(), pid;
 
-	arrived = mmap(NULL, sizeof(*arrived), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	arrived = mmap(NULL, sizeof(*arrived), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+		       -1, 0);
 	CHECK(arrived != MAP_FAILED);
 	handle(SIGRTMIN + 3, numbered, SA_RESTART);
 	pid = child(sends_numbers, &me);
@@ -284,7 +287,8 @@ static void numbered_signals(void)
 	MUST(kill(pid, SIGKILL));
 	reap(pid);
 	if (missing || twice)
-		say("MISMATCH: of %d signals %d are missing, %d came late or twice", expected, missing, twice);
+		say("MISMATCH: of %d signals %d are missing, %d came late or twice", expected,
+		    missing, twice);
 	CHECK(!missing && !twice);
 	CHECK(expected > 0);
 }

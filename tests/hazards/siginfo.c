@@ -26,7 +26,9 @@ static void caught_jump(int sig, siginfo_t *si, void *context)
 	siglongjmp(out, 1);
 }
 
+/* clang-format off */
 #define FAULTS(statement) (sigsetjmp(out, 1) ? true : ({ statement; false; }))
+/* clang-format on */
 
 /* Faults that the processor raises: number, code and address. */
 static void faults(void)
@@ -163,8 +165,8 @@ static void single_step(void)
 	IS(steps, 100);
 }
 #else
-static void breakpoint(void) { }
-static void single_step(void) { }
+static void breakpoint(void) {}
+static void single_step(void) {}
 #endif
 
 static void trap_dies(void *arg)
@@ -221,7 +223,8 @@ static void stops_once(void *arg)
 
 static const char *cld(int code)
 {
-	static const char *const names[] = { "?", "EXITED", "KILLED", "DUMPED", "TRAPPED", "STOPPED", "CONTINUED" };
+	static const char *const names[] = { "?",	"EXITED",  "KILLED",   "DUMPED",
+					     "TRAPPED", "STOPPED", "CONTINUED" };
 
 	return code >= 1 && code <= 6 ? names[code] : "?";
 }
@@ -256,7 +259,7 @@ static void sigchld(void)
 	say("%s status %d", cld(last.si_code), last.si_status);
 	MUST(kill(pid, SIGCONT));
 	IS(reap(pid), 4 << 8);
-	wait_hit(4);                    /* continued and ended: two signals, or one of the same number */
+	wait_hit(4); /* continued and ended: two signals, or one of the same number */
 	sleep_ms(2);
 	CHECK(hits == 4 || hits == 5);
 }
@@ -309,7 +312,9 @@ static void sigio(void)
 
 static void timer_info(void)
 {
-	struct sigevent ev = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGRTMIN + 6, .sigev_value.sival_int = 77 };
+	struct sigevent ev = { .sigev_notify = SIGEV_SIGNAL,
+			       .sigev_signo = SIGRTMIN + 6,
+			       .sigev_value.sival_int = 77 };
 	struct itimerspec it = { { 0, 1000000 }, { 0, 1000000 } }, off = { { 0, 0 }, { 0, 0 } };
 	sigset_t set;
 	timer_t t;
@@ -323,7 +328,7 @@ static void timer_info(void)
 	MUST(timer_settime(t, 0, &it, NULL));
 	sleep_ms(30);
 	MUST(timer_settime(t, 0, &off, NULL));
-	/* one signal, the rest counted as overruns; stopping the timer took the signal back or not */
+	/* one signal, the rest counted as overruns; stopping the timer took it back or not */
 	n = (int)MUST(timer_settime(t, 0, &it, NULL));
 	sleep_ms(30);
 	MUST(sigprocmask(SIG_UNBLOCK, &set, NULL));

@@ -10,7 +10,10 @@
 #include <ucontext.h>
 
 static volatile sig_atomic_t hits;
-static struct { int sig, code, value; pid_t pid; } seen[512];
+static struct {
+	int sig, code, value;
+	pid_t pid;
+} seen[512];
 static volatile sig_atomic_t nseen;
 
 static void note(int sig, siginfo_t *si, void *context)
@@ -51,7 +54,7 @@ static void rt_order(void)
 	for (int i = 0; i < 20; i++)
 		for (int s = SIGRTMIN + 7; s >= SIGRTMIN; s--)
 			MUST(sigqueue(getpid(), s, (union sigval){ .sival_int = i * 100 + s }));
-	/* taken one by one: with all let in at once each would interrupt the handler of the one before */
+	/* taken one by one: all let in at once would interrupt the handlers of each other */
 	for (int n = 0; n < 160; n++) {
 		sigset_t now = old;
 
@@ -90,14 +93,15 @@ static void unblock_order(void)
 	block_all(&old);
 	for (size_t i = 0; i < sizeof(sigs) / sizeof(*sigs); i++)
 		for (int k = 0; k < 3; k++)
-			MUST(kill(getpid(), sigs[i]));          /* three become one */
+			MUST(kill(getpid(), sigs[i])); /* three become one */
 	for (int k = 0; k < 3; k++)
 		MUST(sigqueue(getpid(), SIGRTMIN + 1, (union sigval){ .sival_int = k }));
 	MUST(sigprocmask(SIG_SETMASK, &old, NULL));
 	IS(nseen, 7 + 3);
 	for (int i = 0; i < nseen; i++)
-		say("%d: signal %s code %d value %d", i, sigabbrev_np(seen[i].sig) ? sigabbrev_np(seen[i].sig) : "RT",
-		    seen[i].code, seen[i].code == SI_QUEUE ? seen[i].value : 0);
+		say("%d: signal %s code %d value %d", i,
+		    sigabbrev_np(seen[i].sig) ? sigabbrev_np(seen[i].sig) : "RT", seen[i].code,
+		    seen[i].code == SI_QUEUE ? seen[i].value : 0);
 }
 
 /* Every signal that can be caught, by kill, by tgkill and by raise. */
@@ -173,7 +177,8 @@ static void on_altstack(int sig, siginfo_t *si, void *context)
 
 	(void)sig, (void)si, (void)context;
 	sigaltstack(NULL, &st);
-	on_alt = (&here > alt && &here < alt + sizeof(alt)) + 2 * ((st.ss_flags & (int)SS_ONSTACK) != 0);
+	on_alt = (&here > alt && &here < alt + sizeof(alt)) +
+		 2 * ((st.ss_flags & (int)SS_ONSTACK) != 0);
 }
 
 static int overflow(int n)
@@ -236,7 +241,7 @@ static void handler_masks(void)
 	sigemptyset(&sa.sa_mask);
 	sigaddset(&sa.sa_mask, SIGTERM);
 	MUST(sigaction(SIGUSR1, &sa, NULL));
-	raise(SIGUSR1);                 /* blocked inside: runs again after it, each time raising once more */
+	raise(SIGUSR1); /* blocked inside: runs again after it, each time raising once more */
 	say("plain: %d runs, deepest %d, inside %d", runs, deepest, blocked_inside);
 	sa.sa_flags |= SA_NODEFER;
 	deepest = runs = 0;
@@ -247,7 +252,7 @@ static void handler_masks(void)
 	sa.sa_flags = (int)(SA_SIGINFO | SA_RESETHAND);
 	MUST(sigaction(SIGWINCH, &sa, NULL));
 	raise(SIGWINCH);
-	raise(SIGWINCH);                /* ignored by default */
+	raise(SIGWINCH); /* ignored by default */
 	IS(hits, 1);
 	MUST(sigaction(SIGWINCH, NULL, &got));
 	CHECK(got.sa_handler == SIG_DFL);
@@ -387,13 +392,18 @@ static void signal_fd(void)
 	n = MUST(read(fd, si, sizeof(si)));
 	IS(n, 4 * (ssize_t)sizeof(si[0]));
 	for (int i = 0; i < 4; i++)
-		say("signal %s code %d int %d", si[i].ssi_signo > 31 ? "RT" : sigabbrev_np((int)si[i].ssi_signo),
+		say("signal %s code %d int %d",
+		    si[i].ssi_signo > 31 ? "RT" : sigabbrev_np((int)si[i].ssi_signo),
 		    si[i].ssi_code, si[i].ssi_int);
 }
 
 /* ---- one thread of several ---- */
 
-struct receiver { pthread_t thread; volatile pid_t tid; volatile int got; };
+struct receiver {
+	pthread_t thread;
+	volatile pid_t tid;
+	volatile int got;
+};
 static _Thread_local struct receiver *mine;
 static volatile bool over;
 
@@ -456,7 +466,7 @@ static void across_child(void *arg)
 
 	(void)arg;
 	sigpending(&pending);
-	CHECK(!sigismember(&pending, SIGUSR1));         /* fork: none pending */
+	CHECK(!sigismember(&pending, SIGUSR1)); /* fork: none pending */
 	IS(nseen, 0);
 	MUST(kill(getpid(), SIGUSR2));
 	execl(hazard_self, hazard_self, "signals-after-exec", NULL);
@@ -487,9 +497,11 @@ static void after_exec(void)
 	for (int s = 1; s < 32; s++) {
 		sigaction(s, NULL, &sa);
 		if (sigismember(&pending, s) || sigismember(&now, s) || sa.sa_handler != SIG_DFL)
-			say("%s pending %d blocked %d disposition %s", sigabbrev_np(s), sigismember(&pending, s),
-			    sigismember(&now, s), sa.sa_handler == SIG_DFL ? "default" :
-			    sa.sa_handler == SIG_IGN ? "ignored" : "handler");
+			say("%s pending %d blocked %d disposition %s", sigabbrev_np(s),
+			    sigismember(&pending, s), sigismember(&now, s),
+			    sa.sa_handler == SIG_DFL ? "default" :
+			    sa.sa_handler == SIG_IGN ? "ignored" :
+						       "handler");
 	}
 }
 
@@ -526,6 +538,7 @@ static void pdeath(void)
 	IS(status, 0);
 }
 
+/* clang-format off */
 const struct hazard hazards_signals[] = {
 	{ "rt-order", rt_order, "" },
 	{ "unblock-order", unblock_order, "" },
@@ -544,3 +557,4 @@ const struct hazard hazards_signals[] = {
 	{ "parent-death-signal", pdeath, "" },
 	{ NULL, NULL, NULL },
 };
+/* clang-format on */

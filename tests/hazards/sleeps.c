@@ -50,7 +50,7 @@ static void remainder_of_sleep(void)
 	uint64_t from = clock_ns(), total = 0, before;
 	int broken = 0;
 
-	handle(SIGALRM, count, SA_RESTART);     /* nanosleep is never restarted over a handler */
+	handle(SIGALRM, count, SA_RESTART); /* nanosleep is never restarted over a handler */
 	every_ms(15);
 	while (before = ns(&left), nanosleep(&left, &left) < 0) {
 		IS(errno, EINTR);
@@ -125,13 +125,14 @@ static void restart_block(void)
 struct wait_case {
 	const char *name;
 	long (*call)(void);
-	long nr;                        /* what it blocks in */
+	long nr; /* what it blocks in */
 };
 
 static int fds[2], listening, epfd;
 static uint32_t word;
 static sigset_t usr2;
 
+/* clang-format off */
 static long do_read(void) { char c; return read(fds[0], &c, 1); }
 static long do_accept(void) { return accept(listening, NULL, NULL); }
 static long do_recv(void) { char c; return recv(fds[0], &c, 1, 0); }
@@ -143,6 +144,7 @@ static long do_pause(void) { return pause(); }
 static long do_sigwait(void) { return sigwaitinfo(&usr2, NULL); }
 static long do_sleep(void) { struct timespec t = { 100, 0 }; return nanosleep(&t, NULL); }
 static long do_flock(void) { return flock(listening, LOCK_EX); }
+/* clang-format on */
 
 static long do_select(void)
 {
@@ -195,7 +197,8 @@ static void restart_child(void *arg)
 		/* either the call is restarted, or the thread ends */
 		for (int k = 0; k < 20000 && !is_blocked(getpid(), tid, c->nr); k++) {
 			if (pthread_tryjoin_np(t, &result) == 0) {
-				say("  %s: %s after %d", c->name, strerrorname_np((int)-(intptr_t)result), i + 1);
+				say("  %s: %s after %d", c->name,
+				    strerrorname_np((int)-(intptr_t)result), i + 1);
 				return;
 			}
 			usleep(1000);
@@ -214,12 +217,18 @@ static void idle(void *arg)
 static void sa_restart(void)
 {
 	static const struct wait_case cases[] = {
-		{ "read", do_read, SYS_read }, { "accept", do_accept, SYS_accept },
-		{ "recv", do_recv, SYS_recvfrom }, { "wait4", do_wait, SYS_wait4 },
-		{ "futex", do_futex, SYS_futex }, { "poll", do_poll, SYS_poll },
-		{ "select", do_select, -1 }, { "epoll_wait", do_epoll, -1 },
-		{ "pause", do_pause, SYS_pause }, { "sigwaitinfo", do_sigwait, SYS_rt_sigtimedwait },
-		{ "nanosleep", do_sleep, -1 }, { "flock", do_flock, SYS_flock },
+		{ "read", do_read, SYS_read },
+		{ "accept", do_accept, SYS_accept },
+		{ "recv", do_recv, SYS_recvfrom },
+		{ "wait4", do_wait, SYS_wait4 },
+		{ "futex", do_futex, SYS_futex },
+		{ "poll", do_poll, SYS_poll },
+		{ "select", do_select, -1 },
+		{ "epoll_wait", do_epoll, -1 },
+		{ "pause", do_pause, SYS_pause },
+		{ "sigwaitinfo", do_sigwait, SYS_rt_sigtimedwait },
+		{ "nanosleep", do_sleep, -1 },
+		{ "flock", do_flock, SYS_flock },
 	};
 	struct sockaddr_in any = { .sin_family = AF_INET };
 	struct epoll_event ev = { .events = EPOLLIN };

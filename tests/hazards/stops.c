@@ -31,7 +31,8 @@ static void quiet(pid_t pid)
 
 	for (int i = 0; i < 5; i++) {
 		si.si_pid = 0;
-		MUST(waitid(P_PID, (id_t)pid, &si, WSTOPPED | WCONTINUED | WEXITED | WNOHANG | WNOWAIT));
+		MUST(waitid(P_PID, (id_t)pid, &si,
+			    WSTOPPED | WCONTINUED | WEXITED | WNOHANG | WNOWAIT));
 		if (si.si_pid)
 			check_at(false, "unexpected si_code", si.si_code, 0, __FILE__, __LINE__);
 		usleep(1000);
@@ -57,7 +58,7 @@ static void told_once(void)
 		MUST(waitid(P_PID, (id_t)pid, &si, WCONTINUED | WEXITED | WNOWAIT));
 		if (si.si_code == CLD_CONTINUED)
 			say("continued, status %d", si.si_status);
-		else    /* it may have ended before this was asked: then there is no continue to tell */
+		else /* it may have ended before this was asked: then no continue can be told */
 			say("continued, status %d", SIGCONT);
 		IS(reap(pid), 6 << 8);
 	}
@@ -82,7 +83,10 @@ static void look_twice(void)
 
 /* ---- all threads of a process stand still ---- */
 
-struct counters { volatile unsigned long n[8]; volatile int started; };
+struct counters {
+	volatile unsigned long n[8];
+	volatile int started;
+};
 
 static void *spin(void *arg)
 {
@@ -119,7 +123,8 @@ static unsigned long sum(const struct counters *c)
 
 static void all_threads_stop(void)
 {
-	struct counters *c = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct counters *c =
+		mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	pid_t pid = child(spinners, c);
 	int status;
 
@@ -148,7 +153,8 @@ static void all_threads_stop(void)
 /* Stop and continue as fast as they can be sent: at the end it runs. */
 static void stop_storm(void)
 {
-	struct counters *c = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct counters *c =
+		mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	pid_t pid = child(spinners, c);
 	unsigned long before;
 	int status;
@@ -228,7 +234,7 @@ static void handles_tstp(void *arg)
 	signal(SIGTSTP, SIG_IGN);
 	raise(SIGTSTP);
 	signal(SIGTSTP, SIG_DFL);
-	setsid();                       /* an orphaned process group does not stop by it */
+	setsid(); /* an orphaned process group does not stop by it */
 	raise(SIGTSTP);
 	say("not stopped");
 }
@@ -329,7 +335,8 @@ static void breeders(void *arg)
 
 static void stop_breeding(void)
 {
-	struct counters *c = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct counters *c =
+		mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	pid_t pid = child(breeders, c);
 	int status;
 

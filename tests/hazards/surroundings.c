@@ -16,11 +16,14 @@ extern char **environ;
 /* Lines of /proc/self/status that depend on how it was started. */
 static void status_lines(void)
 {
+	/* clang-format off */
 	static const char *const names[] = {
 		"Umask:", "Uid:", "Gid:", "Groups:", "Threads:", "SigPnd:", "ShdPnd:", "SigBlk:",
-		"SigIgn:", "SigCgt:", "CapInh:", "CapPrm:", "CapEff:", "CapBnd:", "CapAmb:", "NoNewPrivs:",
-		"Cpus_allowed_list:", "Mems_allowed_list:", "Speculation_Store_Bypass:", "CoreDumping:", "THP_enabled:",
+		"SigIgn:", "SigCgt:", "CapInh:", "CapPrm:", "CapEff:", "CapBnd:", "CapAmb:",
+		"NoNewPrivs:", "Cpus_allowed_list:", "Mems_allowed_list:",
+		"Speculation_Store_Bypass:", "CoreDumping:", "THP_enabled:",
 	};
+	/* clang-format on */
 	char line[512];
 	FILE *f = fopen("/proc/self/status", "re");
 
@@ -71,19 +74,22 @@ static void surroundings(void)
 		if (strncmp(environ[i], "_=", 2))
 			say("env %s", environ[i]);
 	for (int fd = 0; fd < 3; fd++) {
-		ssize_t n = readlink(fd == 0 ? "/proc/self/fd/0" : fd == 1 ? "/proc/self/fd/1" : "/proc/self/fd/2",
-		                     target, sizeof(target) - 1);
+		ssize_t n = readlink(fd == 0 ? "/proc/self/fd/0" :
+				     fd == 1 ? "/proc/self/fd/1" :
+					       "/proc/self/fd/2",
+				     target, sizeof(target) - 1);
 
 		target[n < 0 ? 0 : n] = '\0';
-		say("fd %d is a %.*s, flags %#x, cloexec %d", fd, (int)strcspn(target, ":["), target,
-		    fcntl(fd, F_GETFL), fcntl(fd, F_GETFD));
+		say("fd %d is a %.*s, flags %#x, cloexec %d", fd, (int)strcspn(target, ":["),
+		    target, fcntl(fd, F_GETFL), fcntl(fd, F_GETFD));
 	}
 	say("session leader %d, group leader %d", getsid(0) == getpid(), getpgrp() == getpid());
 	say("nice %d policy %d", getpriority(PRIO_PROCESS, 0), sched_getscheduler(0));
 	sched_getparam(0, &sp);
 	say("priority %d, dumpable %d, keepcaps %d, securebits %d", sp.sched_priority,
 	    prctl(PR_GET_DUMPABLE), prctl(PR_GET_KEEPCAPS), prctl(PR_GET_SECUREBITS));
-	say("timing %d, endian ok, subreaper %d", prctl(PR_GET_TIMING), prctl(PR_GET_CHILD_SUBREAPER, buf) == 0 ? buf[0] : -1);
+	say("timing %d, endian ok, subreaper %d", prctl(PR_GET_TIMING),
+	    prctl(PR_GET_CHILD_SUBREAPER, buf) == 0 ? buf[0] : -1);
 	IS(prctl(PR_GET_PDEATHSIG, buf), 0);
 	say("pdeathsig %d", *(int *)(void *)buf);
 	clock_getres(CLOCK_MONOTONIC, &t);
@@ -110,7 +116,7 @@ static void io_of_own(void)
 	if (f)
 		fclose(f);
 	CHECK(after - before >= 819200);
-	CHECK(after - before < 819200 + 4096);  /* nobody else's reads are counted for it */
+	CHECK(after - before < 819200 + 4096); /* nobody else's reads are counted for it */
 }
 
 /* Memory that a tracer reads must not be changed by it: pages not there stay so. */

@@ -142,10 +142,7 @@ static void all_leave_child(void *arg)
 }
 
 /* Nobody calls exit: the process ends with its last thread, with status 0. */
-static void all_leave(void)
-{
-	say("%s", status_text(reap(child(all_leave_child, NULL))));
-}
+static void all_leave(void) { say("%s", status_text(reap(child(all_leave_child, NULL)))); }
 
 static void *kill_all(void *arg)
 {
@@ -201,7 +198,8 @@ static void end_while_busy(void)
 
 	for (int round = 0; round < 3; round++)
 		for (size_t i = 0; i < sizeof(how) / sizeof(how[0]); i++)
-			say("%s", status_text(reap(child(busy_then, (void *)(intptr_t)how[i])) & ~0x80));
+			say("%s",
+			    status_text(reap(child(busy_then, (void *)(intptr_t)how[i])) & ~0x80));
 }
 
 static void fall_silent(void *arg)

@@ -58,7 +58,7 @@ int driven(void)
 struct sleeper {
 	const char *name;
 	long (*call)(void);
-	bool may_break;                 /* signal(7): EINTR after a stop, handler or none */
+	bool may_break; /* signal(7): EINTR after a stop, handler or none */
 	volatile unsigned broken, returned;
 	volatile pid_t tid;
 };
@@ -68,6 +68,7 @@ static pid_t idle_child;
 static uint32_t word;
 static sigset_t usr2;
 
+/* clang-format off */
 static long r_read(void) { char c; return read(quiet_pair[0], &c, 1); }
 static long r_write(void) { return write(full_pipe[1], "x", 1); }
 static long r_recv(void) { char c; return recv(quiet_pair[0], &c, 1, 0); }
@@ -80,6 +81,7 @@ static long r_msgrcv(void) { struct { long t; char c[8]; } m; return msgrcv(msgq
 static long r_epoll(void) { struct epoll_event e; return epoll_wait(epfd, &e, 1, -1); }
 static long r_sigwait(void) { return sigwaitinfo(&usr2, NULL); }
 static long r_semop(void) { struct sembuf b = { 0, -1, 0 }; return semop(sems, &b, 1); }
+/* clang-format on */
 
 static long r_futex_timed(void)
 {
@@ -139,14 +141,22 @@ static long r_sigsuspend(void)
 }
 
 static struct sleeper sleepers[] = {
-	{ .name = "read", .call = r_read }, { .name = "write", .call = r_write },
-	{ .name = "recv", .call = r_recv }, { .name = "accept", .call = r_accept },
-	{ .name = "futex", .call = r_futex }, { .name = "futex with time", .call = r_futex_timed },
-	{ .name = "wait4", .call = r_wait }, { .name = "flock", .call = r_flock },
-	{ .name = "pause", .call = r_pause }, { .name = "nanosleep", .call = r_nanosleep },
-	{ .name = "clock_nanosleep", .call = r_sleep_until }, { .name = "poll", .call = r_poll },
-	{ .name = "poll with time", .call = r_poll_timed }, { .name = "select", .call = r_select },
-	{ .name = "sigsuspend", .call = r_sigsuspend }, { .name = "msgrcv", .call = r_msgrcv },
+	{ .name = "read", .call = r_read },
+	{ .name = "write", .call = r_write },
+	{ .name = "recv", .call = r_recv },
+	{ .name = "accept", .call = r_accept },
+	{ .name = "futex", .call = r_futex },
+	{ .name = "futex with time", .call = r_futex_timed },
+	{ .name = "wait4", .call = r_wait },
+	{ .name = "flock", .call = r_flock },
+	{ .name = "pause", .call = r_pause },
+	{ .name = "nanosleep", .call = r_nanosleep },
+	{ .name = "clock_nanosleep", .call = r_sleep_until },
+	{ .name = "poll", .call = r_poll },
+	{ .name = "poll with time", .call = r_poll_timed },
+	{ .name = "select", .call = r_select },
+	{ .name = "sigsuspend", .call = r_sigsuspend },
+	{ .name = "msgrcv", .call = r_msgrcv },
 	{ .name = "epoll_wait", .call = r_epoll, .may_break = true },
 	{ .name = "sigwaitinfo", .call = r_sigwait, .may_break = true },
 	{ .name = "semop", .call = r_semop, .may_break = true },
@@ -233,8 +243,8 @@ static void sleeping(void)
 		const struct sleeper *s = &sleepers[i];
 
 		if (s->returned || s->broken > (s->may_break ? 2u * (unsigned)cycles : 0u))
-			say("MISMATCH: %s: EINTR %u times, returned %u times in %d cycles", s->name, s->broken,
-			    s->returned, cycles);
+			say("MISMATCH: %s: EINTR %u times, returned %u times in %d cycles", s->name,
+			    s->broken, s->returned, cycles);
 		CHECK(!s->returned && s->broken <= (s->may_break ? 2u * (unsigned)cycles : 0u));
 	}
 	msgctl(msgq, IPC_RMID, NULL);
@@ -244,7 +254,10 @@ static void sleeping(void)
 
 /* ---- a service under load ---- */
 
-struct pair { int fd[2]; volatile unsigned long n; };
+struct pair {
+	int fd[2];
+	volatile unsigned long n;
+};
 static volatile unsigned long epoll_eintr, ticks, born;
 #define PAIRS 4
 static struct pair pairs[PAIRS];
@@ -284,7 +297,7 @@ static void *client(void *arg)
 			bad("client: another answer");
 		p->n++;
 		rounds++;
-		if (p->n % 16 == 0)     /* leaves some CPU to those who watch */
+		if (p->n % 16 == 0) /* leaves some CPU to those who watch */
 			usleep(500);
 	}
 	shutdown(p->fd[0], SHUT_RDWR);
@@ -369,8 +382,8 @@ static void service(void)
 	sigset_t alrm;
 	int cycles;
 
-	/* Only the leader takes signals, so that none breaks another thread's epoll_wait. That holds
-	 * for SIGCHLD, too: it is ignored here, but of a traced process the kernel queues it. */
+	/* Only the leader takes signals, so that none breaks another thread's epoll_wait. That
+	 * holds for SIGCHLD, too: ignored here, but of a traced process the kernel queues it. */
 	sigemptyset(&alrm);
 	sigaddset(&alrm, SIGALRM);
 	sigaddset(&alrm, SIGCHLD);

@@ -19,7 +19,7 @@
 
 struct judged {
 	int exit;
-	bool placed;		/* the text names a block and an offset: the first are */
+	bool placed; /* the text names a block and an offset: the first are */
 	uint64_t block, offset;
 	char text[8192];
 };

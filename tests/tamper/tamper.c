@@ -141,7 +141,8 @@ static void survey(struct subject *s, const uint8_t *p, size_t n, const char *na
 
 static bool places(const struct judged *is, const struct subject *b, size_t at)
 {
-	return is->exit == VERIFY_DAMAGED && is->placed && is->block == block_of(b, at) && is->offset <= at;
+	return is->exit == VERIFY_DAMAGED && is->placed && is->block == block_of(b, at) &&
+	       is->offset <= at;
 }
 
 static void every_bit(const struct subject *b)
@@ -209,7 +210,8 @@ static void every_length(const struct subject *b)
 		judge_cut(&user, n);
 		untold += !exit_of(judge(&user, NULL)->exit, want);
 		if (want == FRZ_E_TRUNCATED)
-			untold += !user.is.placed || user.is.block != block_of(b, n) || user.is.offset > n;
+			untold += !user.is.placed || user.is.block != block_of(b, n) ||
+				  user.is.offset > n;
 		unanchored += judge(&user, b->head)->exit != VERIFY_DAMAGED;
 	}
 	is_int(wrong, 0, "cut at every length: truncated, or not sealed at the end of a block");

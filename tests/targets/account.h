@@ -9,8 +9,8 @@
  *
  * - Separated by tabs; "*" is a value that the program does not know or claim, "-" is none.
  * - ret is a negated errno when the call failed. bytes is "-" for anything but a transfer.
- * - Paths are absolute, as the kernel resolved them when the fd was opened; bytes outside 0x21..0x7e and the
- *   backslash are \xNN.
+ * - Paths are absolute, as the kernel resolved them when the fd was opened; bytes outside
+ *   0x21..0x7e and the backslash are \xNN.
  * - Calls go straight to the kernel by number, so that libc cannot choose another.
  * - The lines of a process stand between two calls that nobody else makes:
  *   faccessat("/account/begin") and faccessat("/account/end").
@@ -32,20 +32,22 @@
 
 #define ACC_MAX (8u << 20)
 
-static char *acc_file;          /* absolute path of the account */
-static char acc_cwd[PATH_MAX];  /* FOLDER, with symlinks resolved */
+static char *acc_file;	       /* absolute path of the account */
+static char acc_cwd[PATH_MAX]; /* FOLDER, with symlinks resolved */
 static char *acc_text;
 static size_t acc_len;
 static pthread_mutex_t acc_lock = PTHREAD_MUTEX_INITIALIZER;
 
-__attribute__((noreturn, unused))
-static void acc_die(const char *what)
+/* Not every program uses all of it. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wunused-function"
+
+static _Noreturn void acc_die(const char *what)
 {
 	fprintf(stderr, "target: %s: %s\n", what, strerror(errno));
 	_exit(99);
 }
 
-__attribute__((unused))
 static void acc_path(char **p, const char *path)
 {
 	char *o = *p;
@@ -65,7 +67,6 @@ static void acc_path(char **p, const char *path)
 }
 
 /* fd -1: not claimed. path, path2: NULL is not claimed. */
-__attribute__((unused))
 static void acc_line(const char *name, int fd, long ret, bool transfer, const char *path,
 		     const char *path2)
 {
@@ -96,28 +97,48 @@ static void acc_line(const char *name, int fd, long ret, bool transfer, const ch
 #endif
 
 /* The call itself: the result, or a negated errno. */
-#define acc_call(...) ({ long r_ = syscall(__VA_ARGS__); r_ == -1 ? -(long)errno : r_; })
+#define acc_call(...)                                                                              \
+	({                                                                                         \
+		long r_ = syscall(__VA_ARGS__);                                                    \
+		r_ == -1 ? -(long)errno : r_;                                                      \
+	})
 
 /* A call that moves no bytes: OP("close", fd, path, NULL, SYS_close, fd). */
-#define OP(name, fd, path, path2, ...) ({ \
-	const char *path_ = path, *path2_ = path2; \
-	long ret_ = acc_call(__VA_ARGS__); \
-	acc_line(name, fd, ret_, false, path_, path2_); ret_; })
+#define OP(name, fd, path, path2, ...)                                                             \
+	({                                                                                         \
+		const char *path_ = path, *path2_ = path2;                                         \
+		long ret_ = acc_call(__VA_ARGS__);                                                 \
+		acc_line(name, fd, ret_, false, path_, path2_);                                    \
+		ret_;                                                                              \
+	})
 /* A call whose result is a number of bytes moved. */
-#define IO(name, fd, path, path2, ...) ({ \
-	const char *path_ = path, *path2_ = path2; \
-	long ret_ = acc_call(__VA_ARGS__); \
-	acc_line(name, fd, ret_, true, path_, path2_); ret_; })
+#define IO(name, fd, path, path2, ...)                                                             \
+	({                                                                                         \
+		const char *path_ = path, *path2_ = path2;                                         \
+		long ret_ = acc_call(__VA_ARGS__);                                                 \
+		acc_line(name, fd, ret_, true, path_, path2_);                                     \
+		ret_;                                                                              \
+	})
 /* A call whose result is an fd for path. */
-#define OPEN(name, path, ...) ({ \
-	long ret_ = acc_call(__VA_ARGS__); \
-	acc_line(name, ret_ < 0 ? -1 : (int)ret_, ret_, false, path, NULL); (int)ret_; })
+#define OPEN(name, path, ...)                                                                      \
+	({                                                                                         \
+		long ret_ = acc_call(__VA_ARGS__);                                                 \
+		acc_line(name, ret_ < 0 ? -1 : (int)ret_, ret_, false, path, NULL);                \
+		(int)ret_;                                                                         \
+	})
 
 /* For a call whose failure would make the rest of the program pointless. */
-#define MUST(expr) ({ long m_ = (expr); if (m_ < 0) { errno = (int)-m_; acc_die(#expr); } (int)m_; })
+#define MUST(expr)                                                                                 \
+	({                                                                                         \
+		long m_ = (expr);                                                                  \
+		if (m_ < 0) {                                                                      \
+			errno = (int)-m_;                                                          \
+			acc_die(#expr);                                                            \
+		}                                                                                  \
+		(int)m_;                                                                           \
+	})
 
 /* acc_cwd "/" name, in one of eight buffers of this thread that take turns. */
-__attribute__((unused))
 static const char *in_cwd(const char *name)
 {
 	static __thread char buf[8][2 * PATH_MAX];
@@ -129,7 +150,6 @@ static const char *in_cwd(const char *name)
 }
 
 /* What /proc/self/fd/N says: "pipe:[123]". Costs a readlink, which is not in the account. */
-__attribute__((unused))
 static const char *link_of(int fd)
 {
 	static __thread char buf[4][PATH_MAX];
@@ -146,7 +166,6 @@ static const char *link_of(int fd)
 }
 
 /* Starts the account of this process; also what a forked child calls first. */
-__attribute__((unused))
 static void acc_begin(void)
 {
 	acc_len = 0;
@@ -155,7 +174,6 @@ static void acc_begin(void)
 }
 
 /* Ends it and writes it out. */
-__attribute__((unused))
 static void acc_end(void)
 {
 	int fd;
@@ -167,7 +185,6 @@ static void acc_end(void)
 	acc_len = 0;
 }
 
-__attribute__((unused))
 static void acc_start(int argc, char **argv)
 {
 	char c;
@@ -187,5 +204,7 @@ static void acc_start(int argc, char **argv)
 		acc_die("waiting");
 	acc_begin();
 }
+
+#pragma GCC diagnostic pop
 
 #endif

@@ -294,8 +294,8 @@ static void programs(void)
 	say("bpf", "BPF_OBJ_GET size=16 unreadable(attr)");
 	DO(SYS_perf_event_open, &perf, 0, -1, -1, 8);
 	say("perf_event_open",
-	    "attr={PERF_TYPE_SOFTWARE size=%zu} pid=0 cpu=-1%s PERF_FLAG_FD_CLOEXEC",
-	    sizeof(perf), ret < 0 ? "" : " group_fd=-1"); /* then that is the call's fd */
+	    "attr={PERF_TYPE_SOFTWARE size=%zu} pid=0 cpu=-1%s PERF_FLAG_FD_CLOEXEC", sizeof(perf),
+	    ret < 0 ? "" : " group_fd=-1"); /* then that is the call's fd */
 }
 
 /* ---- what a process may do ---- */

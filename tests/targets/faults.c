@@ -1,8 +1,8 @@
 /*
  * faults.c - a program that answers faults on its own memory (userfaultfd(2)): whoever reads a page
  * of it that is not there waits for one of its threads. `faults FOLDER [wait]` opens FOLDER/file
- * three times by a path in such a page; exit code 77: this system does not let it. With `wait` it says
- * "ready" and reads a byte from its standard input first.
+ * three times by a path in such a page; exit code 77: this system does not let it. With `wait` it
+ * says "ready" and reads a byte from its standard input first.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -33,127 +33,73 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define NOWHERE ((void *)0x10)          /* below what can be mapped */
-#define KERNEL  ((void *)0xffffffff81000000ul)
-
-static char cwd[PATH_MAX];
-static FILE *out;
-
-static void die(const char *what)
-{
-	fprintf(stderr, "hostile: %s: %s\n", what, strerror(errno));
-	_exit(99);
-}
-
-static void say(const char *name, long ret, const char *detail, const char *path)
-{
-	fprintf(out, "%s\t%ld\t%s\t", name, ret, detail ? detail : "*");
-	if (!path)
-		fputc('*', out);
-	for (; path && *path; path++)
-		fprintf(out, "%02x", (unsigned char)*path);
-	fputc('\n', out);
-}
-
-#define CALL(name, detail, path, ...) ({ \
-	long r_ = syscall(__VA_ARGS__); \
-	if (r_ == -1) \
-		r_ = -errno; \
-	say(name, r_, detail, path); r_; })
-
-static char *in_cwd(const char *name)
-{
-	static char buf[8][3 * PATH_MAX];
-	static unsigned turn;
-	char *b = buf[turn++ % 8];
-
-	snprintf(b, sizeof(buf[0]), "%s/%s", cwd, name);
-	return b;
-}
-
-/* n bytes that end where nothing is mapped. */
-static char *at_the_edge(size_t n)
-{
-	size_t page = 4096, size = (n + page - 1) / page * page;
-	char *p = mmap(NULL, size + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-	if (p == MAP_FAILED || mprotect(p + size, page, PROT_NONE) != 0)
-		die("mmap");
-	return p + size - n;
-}
-
-static char *filled(size_t n, char c)
-{
-	char *p = malloc(n + 1);
-
-	if (!p)
-		die("malloc");
-	memset(p, c, n);
-	p[n] = '\0';
-	return p;
-}
+#include "lies.h"
 
 /* ---- paths ---- */
 
 static void paths(void)
 {
+	/* clang-format off */
 	static const char *const names[] = {
-		"new\nline", "\x1b]0;title\x07\x1b[2J", "\xff\xfe\x80 not UTF-8 \xc3", "tab\tquote\"back\\slash'",
-		" ", "\x01\x02\x7f", "\xe2\x80\xaegpj.exe", "-rf", "%s%n%n", "\xed\xa0\x80", "name => other = -1",
+		"new\nline", "\x1b]0;title\x07\x1b[2J", "\xff\xfe\x80 not UTF-8 \xc3",
+		"tab\tquote\"back\\slash'", " ", "\x01\x02\x7f", "\xe2\x80\xaegpj.exe", "-rf",
+		"%s%n%n", "\xed\xa0\x80", "name => other = -1",
 	};
+	/* clang-format on */
 	char *p, *q;
 	int fd;
 
 	for (unsigned i = 0; i < sizeof(names) / sizeof(*names); i++) {
-		fd = (int)CALL("openat", NULL, in_cwd(names[i]), SYS_openat, AT_FDCWD, names[i], O_RDWR | O_CREAT, 0644);
-		CALL("write", NULL, in_cwd(names[i]), SYS_write, fd, "x", 1);
-		CALL("close", NULL, in_cwd(names[i]), SYS_close, fd);
-		CALL("unlink", "was={file size=1", in_cwd(names[i]), SYS_unlink, names[i]);
+		fd = (int)CALL(openat, NULL, in_cwd(names[i]), AT_FDCWD, names[i], O_RDWR | O_CREAT,
+			       0644);
+		CALL(write, NULL, in_cwd(names[i]), fd, "x", 1);
+		CALL(close, NULL, in_cwd(names[i]), fd);
+		CALL(unlink, "was={file size=1", in_cwd(names[i]), names[i]);
 	}
 	/* 4,095 bytes are the longest, 4,096 one too many */
 	p = filled(PATH_MAX - 1, '/');
 	memcpy(p + PATH_MAX - 5, "null", 4);
 	memcpy(p, "/dev", 4);
-	fd = (int)CALL("openat", NULL, "/dev/null", SYS_openat, AT_FDCWD, p, O_RDONLY);
+	fd = (int)CALL(openat, NULL, "/dev/null", AT_FDCWD, p, O_RDONLY);
 	close(fd);
 	say("close", 0, NULL, NULL);
-	CALL("access", NULL, p, SYS_access, p, F_OK);
+	CALL(access, NULL, p, p, F_OK);
 	p = filled(PATH_MAX, 'a');
-	CALL("openat", "cut(path)", NULL, SYS_openat, AT_FDCWD, p, O_RDONLY);
-	CALL("unlink", "cut(path)", NULL, SYS_unlink, p);
+	CALL(openat, "cut(path)", NULL, AT_FDCWD, p, O_RDONLY);
+	CALL(unlink, "cut(path)", NULL, p);
 	p = filled(1 << 20, 'b');
-	CALL("openat", "cut(path)", NULL, SYS_openat, AT_FDCWD, p, O_RDONLY);
-	CALL("rename", "cut(old", NULL, SYS_rename, p, p);
-	CALL("execve", "cut(path)", NULL, SYS_execve, p, NULL, NULL);
+	CALL(openat, "cut(path)", NULL, AT_FDCWD, p, O_RDONLY);
+	CALL(rename, "cut(old", NULL, p, p);
+	CALL(execve, "cut(path)", NULL, p, NULL, NULL);
 	p = filled(255, 'c');
-	CALL("mkdir", NULL, in_cwd(p), SYS_mkdir, p, 0755);
-	CALL("rmdir", NULL, in_cwd(p), SYS_rmdir, p);
+	CALL(mkdir, NULL, in_cwd(p), p, 0755);
+	CALL(rmdir, NULL, in_cwd(p), p);
 	p = filled(256, 'c');
-	CALL("mkdir", NULL, in_cwd(p), SYS_mkdir, p, 0755);     /* ENAMETOOLONG */
+	CALL(mkdir, NULL, in_cwd(p), p, 0755); /* ENAMETOOLONG */
 	/* nothing, nowhere, and not the program's */
-	CALL("openat", NULL, NULL, SYS_openat, AT_FDCWD, NULL, O_RDONLY);
-	CALL("openat", "unreadable(path)", NULL, SYS_openat, AT_FDCWD, NOWHERE, O_RDONLY);
-	CALL("openat", "unreadable(path)", NULL, SYS_openat, AT_FDCWD, KERNEL, O_RDONLY);
-	CALL("openat", "unreadable(path)", NULL, SYS_openat, AT_FDCWD, (void *)-1l, O_RDONLY);
-	CALL("openat", NULL, NULL, SYS_openat, AT_FDCWD, "", O_RDONLY);
-	CALL("openat", NULL, NULL, SYS_openat, -7, "x", O_RDONLY);
+	CALL(openat, NULL, NULL, AT_FDCWD, NULL, O_RDONLY);
+	CALL(openat, "unreadable(path)", NULL, AT_FDCWD, NOWHERE, O_RDONLY);
+	CALL(openat, "unreadable(path)", NULL, AT_FDCWD, KERNEL, O_RDONLY);
+	CALL(openat, "unreadable(path)", NULL, AT_FDCWD, (void *)-1l, O_RDONLY);
+	CALL(openat, NULL, NULL, AT_FDCWD, "", O_RDONLY);
+	CALL(openat, NULL, NULL, -7, "x", O_RDONLY);
 	/* up to the last mapped byte, and over it */
 	p = at_the_edge(4);
 	memcpy(p, "edg", 4);
-	CALL("access", NULL, in_cwd("edg"), SYS_access, p, F_OK);
+	CALL(access, NULL, in_cwd("edg"), p, F_OK);
 	memcpy(p, "edge", 4);
-	CALL("access", "unreadable(path)", NULL, SYS_access, p, F_OK);
+	CALL(access, "unreadable(path)", NULL, p, F_OK);
 	p = at_the_edge(5000);
 	memset(p, 'd', 5000);
-	CALL("access", "cut(path)", NULL, SYS_access, p, F_OK);
+	CALL(access, "cut(path)", NULL, p, F_OK);
 	p = at_the_edge(4000);
 	memset(p, 'e', 4000);
-	CALL("access", "unreadable(path)", NULL, SYS_access, p, F_OK);
+	CALL(access, "unreadable(path)", NULL, p, F_OK);
 	/* memory that may not be read, though it is there */
 	p = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	strcpy(p, "hidden");
 	mprotect(p, 4096, PROT_NONE);
-	CALL("access", "unreadable(path)", NULL, SYS_access, p, F_OK);
+	CALL(access, "unreadable(path)", NULL, p, F_OK);
 	/* a folder deeper than a path can say */
 	p = filled(200, 'f');
 	for (unsigned i = 0; i < 25; i++)
@@ -161,70 +107,76 @@ static void paths(void)
 			die("deep");
 	for (unsigned i = 0; i < 50; i++)
 		say(i & 1 ? "chdir" : "mkdir", 0, NULL, NULL);
-	fd = (int)CALL("openat", NULL, NULL, SYS_openat, AT_FDCWD, "deep", O_RDWR | O_CREAT, 0644);
-	CALL("write", NULL, NULL, SYS_write, fd, "deep", 4);
-	CALL("unlink", "was={file size=4", NULL, SYS_unlink, "deep");
+	fd = (int)CALL(openat, NULL, NULL, AT_FDCWD, "deep", O_RDWR | O_CREAT, 0644);
+	CALL(write, NULL, NULL, fd, "deep", 4);
+	CALL(unlink, "was={file size=4", NULL, "deep");
 	q = in_cwd("");
-	CALL("chdir", NULL, q, SYS_chdir, q);
+	CALL(chdir, NULL, q, q);
 }
 
 /* ---- arguments that are read from memory ---- */
 
 static void pointers(void)
 {
-	struct iovec iov[4] = { { (void *)"a", 1 }, { NOWHERE, 5 }, { NULL, 0 }, { (void *)"b", 1 } };
-	int fd = (int)CALL("openat", NULL, in_cwd("file"), SYS_openat, AT_FDCWD, "file", O_RDWR | O_CREAT, 0644);
+	struct iovec iov[4] = {
+		{ (void *)"a", 1 }, { NOWHERE, 5 }, { NULL, 0 }, { (void *)"b", 1 }
+	};
+	int fd = (int)CALL(openat, NULL, in_cwd("file"), AT_FDCWD, "file", O_RDWR | O_CREAT, 0644);
 	struct iovec *many = calloc(2000, sizeof(*many));
 	char *edge = at_the_edge(16);
 	int pair[2];
 	uint64_t how[3] = { O_RDONLY, 0, 0 };
 
-	CALL("write", NULL, in_cwd("file"), SYS_write, fd, NOWHERE, 5);
-	CALL("write", NULL, in_cwd("file"), SYS_write, fd, NOWHERE, 1ul << 40);
-	CALL("write", NULL, in_cwd("file"), SYS_write, fd, edge, 4096);        /* 16, or EFAULT */
-	CALL("read", NULL, in_cwd("file"), SYS_read, fd, NOWHERE, 5);
-	CALL("pread64", NULL, in_cwd("file"), SYS_pread64, fd, edge, SIZE_MAX, 0l);
-	CALL("writev", NULL, in_cwd("file"), SYS_writev, fd, iov, 4);
-	CALL("writev", NULL, in_cwd("file"), SYS_writev, fd, NOWHERE, 4);
-	CALL("writev", NULL, in_cwd("file"), SYS_writev, fd, iov, -1);
+	CALL(write, NULL, in_cwd("file"), fd, NOWHERE, 5);
+	CALL(write, NULL, in_cwd("file"), fd, NOWHERE, 1ul << 40);
+	CALL(write, NULL, in_cwd("file"), fd, edge, 4096); /* 16, or EFAULT */
+	CALL(read, NULL, in_cwd("file"), fd, NOWHERE, 5);
+	CALL(pread64, NULL, in_cwd("file"), fd, edge, SIZE_MAX, 0l);
+	CALL(writev, NULL, in_cwd("file"), fd, iov, 4);
+	CALL(writev, NULL, in_cwd("file"), fd, NOWHERE, 4);
+	CALL(writev, NULL, in_cwd("file"), fd, iov, -1);
 	for (unsigned i = 0; i < 2000; i++)
 		many[i] = (struct iovec){ (void *)"0123456789", 10 };
-	CALL("writev", NULL, in_cwd("file"), SYS_writev, fd, many, 1024);
-	CALL("writev", NULL, in_cwd("file"), SYS_writev, fd, many, 1025);      /* EINVAL */
-	CALL("pwritev2", NULL, in_cwd("file"), SYS_pwritev2, fd, many, 1024, 0l, 0l, 0);
+	CALL(writev, NULL, in_cwd("file"), fd, many, 1024);
+	CALL(writev, NULL, in_cwd("file"), fd, many, 1025); /* EINVAL */
+	CALL(pwritev2, NULL, in_cwd("file"), fd, many, 1024, 0l, 0l, 0);
 	for (unsigned i = 0; i < 2000; i++)
 		many[i].iov_len = SIZE_MAX;
-	CALL("writev", NULL, in_cwd("file"), SYS_writev, fd, many, 1024);
-	CALL("vmsplice", NULL, in_cwd("file"), SYS_vmsplice, fd, many, 1ul << 62, 0);
-	CALL("openat2", "unreadable(how)", NULL, SYS_openat2, AT_FDCWD, "file", NOWHERE, 24);
-	CALL("openat2", NULL, NULL, SYS_openat2, AT_FDCWD, "file", how, 8);    /* too small */
-	CALL("openat2", NULL, NULL, SYS_openat2, AT_FDCWD, "file", how, 1 << 20);
-	CALL("pipe2", NULL, NULL, SYS_pipe2, NOWHERE, 0);
-	CALL("pipe2", NULL, NULL, SYS_pipe2, pair, 0x7fffffff);
-	CALL("socketpair", NULL, NULL, SYS_socketpair, AF_UNIX, SOCK_STREAM, 0, NOWHERE);
-	CALL("clone3", "unreadable", NULL, SYS_clone3, NOWHERE, 88);
-	CALL("clone3", NULL, NULL, SYS_clone3, how, 1ul << 40);
-	CALL("epoll_ctl", NULL, NULL, SYS_epoll_ctl, -1, 1, -1, NOWHERE);
-	CALL("setxattr", "unreadable(xattr)", in_cwd("file"), SYS_setxattr, "file", NOWHERE, NOWHERE, 1ul << 40, 0);
-	CALL("setxattr", "cut(xattr)", in_cwd("file"), SYS_setxattr, "file", filled(70000, 'n'), "v", 1, 0);
-	CALL("mount", "unreadable(", NULL, SYS_mount, NOWHERE, NOWHERE, NOWHERE, 0, NOWHERE);
-	CALL("prctl", NULL, NULL, SYS_prctl, 15 /* PR_SET_NAME */, "a\nb\x1b[31m\xff", 0, 0, 0);
-	CALL("prctl", NULL, NULL, SYS_prctl, 15, NOWHERE, 0, 0, 0);
-	CALL("fcntl", NULL, in_cwd("file"), SYS_fcntl, fd, F_SETLK, NOWHERE);
-	CALL("ioctl", NULL, in_cwd("file"), SYS_ioctl, fd, 0xffffffff, -1l);
-	CALL("ioctl", NULL, in_cwd("file"), SYS_ioctl, fd, 0x40049409 /* FICLONE */, -1l);
-	CALL("copy_file_range", "unreadable(off_in)", in_cwd("file"), SYS_copy_file_range, fd, NOWHERE, fd, NOWHERE, -1l, 0);
-	CALL("io_submit", NULL, NULL, SYS_io_submit, 1, 1l << 40, NOWHERE);
-	CALL("fanotify_mark", NULL, NULL, SYS_fanotify_mark, -1, 1, 1ull << 40, -1, NOWHERE);
-	CALL("bpf", NULL, NULL, SYS_bpf, 5, NOWHERE, 1 << 30);
-	CALL("close", NULL, in_cwd("file"), SYS_close, fd);
+	CALL(writev, NULL, in_cwd("file"), fd, many, 1024);
+	CALL(vmsplice, NULL, in_cwd("file"), fd, many, 1ul << 62, 0);
+	CALL(openat2, "unreadable(how)", NULL, AT_FDCWD, "file", NOWHERE, 24);
+	CALL(openat2, NULL, NULL, AT_FDCWD, "file", how, 8); /* too small */
+	CALL(openat2, NULL, NULL, AT_FDCWD, "file", how, 1 << 20);
+	CALL(pipe2, NULL, NULL, NOWHERE, 0);
+	CALL(pipe2, NULL, NULL, pair, 0x7fffffff);
+	CALL(socketpair, NULL, NULL, AF_UNIX, SOCK_STREAM, 0, NOWHERE);
+	CALL(clone3, "unreadable", NULL, NOWHERE, 88);
+	CALL(clone3, NULL, NULL, how, 1ul << 40);
+	CALL(epoll_ctl, NULL, NULL, -1, 1, -1, NOWHERE);
+	CALL(setxattr, "unreadable(xattr)", in_cwd("file"), "file", NOWHERE, NOWHERE, 1ul << 40, 0);
+	CALL(setxattr, "cut(xattr)", in_cwd("file"), "file", filled(70000, 'n'), "v", 1, 0);
+	CALL(mount, "unreadable(", NULL, NOWHERE, NOWHERE, NOWHERE, 0, NOWHERE);
+	CALL(prctl, NULL, NULL, 15 /* PR_SET_NAME */, "a\nb\x1b[31m\xff", 0, 0, 0);
+	CALL(prctl, NULL, NULL, 15, NOWHERE, 0, 0, 0);
+	CALL(fcntl, NULL, in_cwd("file"), fd, F_SETLK, NOWHERE);
+	CALL(ioctl, NULL, in_cwd("file"), fd, 0xffffffff, -1l);
+	CALL(ioctl, NULL, in_cwd("file"), fd, 0x40049409 /* FICLONE */, -1l);
+	CALL(copy_file_range, "unreadable(off_in)", in_cwd("file"), fd, NOWHERE, fd, NOWHERE, -1l,
+	     0);
+	CALL(io_submit, NULL, NULL, 1, 1l << 40, NOWHERE);
+	CALL(fanotify_mark, NULL, NULL, -1, 1, 1ull << 40, -1, NOWHERE);
+	CALL(bpf, NULL, NULL, 5, NOWHERE, 1 << 30);
+	CALL(close, NULL, in_cwd("file"), fd);
 }
 
 /* ---- sockets ---- */
 
 static void addresses(void)
 {
-	union { struct sockaddr_un un; char bytes[512]; } a = { .un = { AF_UNIX, "sock" } };
+	union {
+		struct sockaddr_un un;
+		char bytes[512];
+	} a = { .un = { AF_UNIX, "sock" } };
 	char *edge = at_the_edge(10), small[32];
 	socklen_t len;
 	int s = socket(AF_UNIX, SOCK_STREAM, 0), in = socket(AF_INET, SOCK_DGRAM, 0), pair[2];
@@ -232,39 +184,47 @@ static void addresses(void)
 	say("socket", s, NULL, NULL);
 	say("socket", in, NULL, NULL);
 	memset(a.bytes + 2, 'l', sizeof(a.bytes) - 2);
-	CALL("bind", NULL, NULL, SYS_bind, s, &a, sizeof(a.un));               /* 108 bytes, no NUL */
-	CALL("bind", "cut(addr of 500)", NULL, SYS_bind, s, &a, 500);
-	CALL("bind", NULL, NULL, SYS_bind, s, &a, -1);
-	CALL("bind", NULL, NULL, SYS_bind, s, &a, 0);
-	CALL("bind", NULL, NULL, SYS_bind, s, &a, 1);
-	CALL("connect", "unreadable(addr)", NULL, SYS_connect, s, NOWHERE, 16);
-	CALL("connect", "unreadable(addr)", NULL, SYS_connect, s, edge, 110);
-	CALL("connect", "cut(addr of 2147483647)", NULL, SYS_connect, s, &a, INT_MAX);
-	CALL("connect", NULL, NULL, SYS_connect, in, &a, 16);
-	CALL("sendto", "unreadable(addr)", NULL, SYS_sendto, in, "x", 1, 0, NOWHERE, 16);
+	CALL(bind, NULL, NULL, s, &a, sizeof(a.un)); /* 108 bytes, no NUL */
+	CALL(bind, "cut(addr of 500)", NULL, s, &a, 500);
+	CALL(bind, NULL, NULL, s, &a, -1);
+	CALL(bind, NULL, NULL, s, &a, 0);
+	CALL(bind, NULL, NULL, s, &a, 1);
+	CALL(connect, "unreadable(addr)", NULL, s, NOWHERE, 16);
+	CALL(connect, "unreadable(addr)", NULL, s, edge, 110);
+	CALL(connect, "cut(addr of 2147483647)", NULL, s, &a, INT_MAX);
+	CALL(connect, NULL, NULL, in, &a, 16);
+	CALL(sendto, "unreadable(addr)", NULL, in, "x", 1, 0, NOWHERE, 16);
 	/* room for 4 bytes of an address that is longer: no more than those came */
 	memset(small, 'Z', sizeof(small));
 	len = 4;
-	CALL("getsockname", NULL, NULL, SYS_getsockname, s, small, &len);
+	CALL(getsockname, NULL, NULL, s, small, &len);
 	len = (socklen_t)-1;
-	CALL("getsockname", NULL, NULL, SYS_getsockname, s, small, &len);
-	CALL("getsockname", NULL, NULL, SYS_getsockname, s, small, NOWHERE);
-	CALL("getsockname", NULL, NULL, SYS_getsockname, s, NOWHERE, &len);
+	CALL(getsockname, NULL, NULL, s, small, &len);
+	CALL(getsockname, NULL, NULL, s, small, NOWHERE);
+	CALL(getsockname, NULL, NULL, s, NOWHERE, &len);
 	if (socketpair(AF_UNIX, SOCK_DGRAM, 0, pair) != 0)
 		die("socketpair");
 	say("socketpair", 0, NULL, NULL);
-	CALL("write", NULL, NULL, SYS_write, pair[0], "datagram", 8);
+	CALL(write, NULL, NULL, pair[0], "datagram", 8);
 	len = sizeof(small);
-	CALL("recvfrom", NULL, NULL, SYS_recvfrom, pair[1], small, sizeof(small), 0, NOWHERE, &len);
-	CALL("setsockopt", NULL, NULL, SYS_setsockopt, in, SOL_SOCKET, SO_RCVBUF, NOWHERE, -1);
+	CALL(recvfrom, NULL, NULL, pair[1], small, sizeof(small), 0, NOWHERE, &len);
+	CALL(setsockopt, NULL, NULL, in, SOL_SOCKET, SO_RCVBUF, NOWHERE, -1);
 }
 
-struct fds_message { char data[4]; struct iovec iov; struct msghdr m; char control[8192]; };
+struct fds_message {
+	char data[4];
+	struct iovec iov;
+	struct msghdr m;
+	char control[8192];
+};
 
 static struct msghdr *message(struct fds_message *x, size_t control)
 {
 	*x = (struct fds_message){ .iov = { x->data, 1 } };
-	x->m = (struct msghdr){ .msg_iov = &x->iov, .msg_iovlen = 1, .msg_control = x->control, .msg_controllen = control };
+	x->m = (struct msghdr){ .msg_iov = &x->iov,
+				.msg_iovlen = 1,
+				.msg_control = x->control,
+				.msg_controllen = control };
 	return &x->m;
 }
 
@@ -290,69 +250,69 @@ static void control(void)
 		die("socketpair");
 	say("socketpair", 0, NULL, NULL);
 	one = p[0];
-	CALL("sendmsg", "unreadable(msg)", NULL, SYS_sendmsg, p[0], NOWHERE, 0);
+	CALL(sendmsg, "unreadable(msg)", NULL, p[0], NOWHERE, 0);
 	/* a chain that does not get on, one that leads out, one that is cut short */
 	message(&x, 64);
 	put_cmsg(x.control, 0, SOL_SOCKET, SCM_RIGHTS, &one, 1);
-	CALL("sendmsg", "cut(msg", NULL, SYS_sendmsg, p[0], &x.m, 0);
+	CALL(sendmsg, "cut(msg", NULL, p[0], &x.m, 0);
 	message(&x, 64);
 	put_cmsg(x.control, SIZE_MAX, SOL_SOCKET, SCM_RIGHTS, &one, 1);
-	CALL("sendmsg", "cut(msg", NULL, SYS_sendmsg, p[0], &x.m, 0);
+	CALL(sendmsg, "cut(msg", NULL, p[0], &x.m, 0);
 	message(&x, 48);
 	put_cmsg(x.control, CMSG_LEN(4), SOL_SOCKET, SCM_RIGHTS, &one, 1);
 	put_cmsg(x.control + 24, 100, SOL_SOCKET, SCM_RIGHTS, &one, 1);
-	CALL("sendmsg", "cut(msg", NULL, SYS_sendmsg, p[0], &x.m, 0);
+	CALL(sendmsg, "cut(msg", NULL, p[0], &x.m, 0);
 	message(&x, 15);
-	CALL("sendmsg", NULL, NULL, SYS_sendmsg, p[0], &x.m, 0);
+	CALL(sendmsg, NULL, NULL, p[0], &x.m, 0);
 	message(&x, 24);
 	put_cmsg(x.control, 19, SOL_SOCKET, SCM_RIGHTS, &one, 1);
-	CALL("sendmsg", NULL, NULL, SYS_sendmsg, p[0], &x.m, 0);
+	CALL(sendmsg, NULL, NULL, p[0], &x.m, 0);
 	/* fds that are none */
 	message(&x, 32);
 	put_cmsg(x.control, CMSG_LEN(12), SOL_SOCKET, SCM_RIGHTS, (int[]){ -1, INT_MAX, 77777 }, 3);
-	CALL("sendmsg", NULL, NULL, SYS_sendmsg, p[0], &x.m, 0);
+	CALL(sendmsg, NULL, NULL, p[0], &x.m, 0);
 	/* control data that is not there, or more than anybody sends */
 	message(&x, 100);
 	x.m.msg_control = NOWHERE;
-	CALL("sendmsg", "unreadable(msg)", NULL, SYS_sendmsg, p[0], &x.m, 0);
+	CALL(sendmsg, "unreadable(msg)", NULL, p[0], &x.m, 0);
 	x.m.msg_control = edge;
-	CALL("sendmsg", "unreadable(msg)", NULL, SYS_sendmsg, p[0], &x.m, 0);
+	CALL(sendmsg, "unreadable(msg)", NULL, p[0], &x.m, 0);
 	message(&x, 1 << 20);
 	x.m.msg_control = huge;
-	CALL("sendmsg", "cut(msg of 1048576)", NULL, SYS_sendmsg, p[0], &x.m, 0);
+	CALL(sendmsg, "cut(msg of 1048576)", NULL, p[0], &x.m, 0);
 	x.m.msg_controllen = SIZE_MAX;
-	CALL("sendmsg", "cut(msg of 18446744073709551615)", NULL, SYS_sendmsg, p[0], &x.m, 0);
+	CALL(sendmsg, "cut(msg of 18446744073709551615)", NULL, p[0], &x.m, 0);
 	message(&x, 0);
 	x.m.msg_iovlen = SIZE_MAX;
-	CALL("sendmsg", NULL, NULL, SYS_sendmsg, p[0], &x.m, 0);
+	CALL(sendmsg, NULL, NULL, p[0], &x.m, 0);
 	x.m.msg_iovlen = 1;
 	x.m.msg_name = NOWHERE;
 	x.m.msg_namelen = 0x80000000u;
-	CALL("sendmsg", NULL, NULL, SYS_sendmsg, p[0], &x.m, 0);
+	CALL(sendmsg, NULL, NULL, p[0], &x.m, 0);
 	/* 253 fds are the most; 254 too many */
 	for (unsigned i = 0; i < 300; i++)
 		many[i] = one;
 	message(&x, CMSG_SPACE(253 * 4));
 	put_cmsg(x.control, CMSG_LEN(253 * 4), SOL_SOCKET, SCM_RIGHTS, many, 253);
-	CALL("sendmsg", NULL, NULL, SYS_sendmsg, p[0], &x.m, 0);
+	CALL(sendmsg, NULL, NULL, p[0], &x.m, 0);
 	message(&x, CMSG_SPACE(254 * 4));
 	put_cmsg(x.control, CMSG_LEN(254 * 4), SOL_SOCKET, SCM_RIGHTS, many, 254);
-	CALL("sendmsg", NULL, NULL, SYS_sendmsg, p[0], &x.m, 0);
+	CALL(sendmsg, NULL, NULL, p[0], &x.m, 0);
 	/* received with room for 3: the kernel says that it cut */
 	message(&x, CMSG_SPACE(3 * 4));
-	CALL("recvmsg", NULL, NULL, SYS_recvmsg, p[1], &x.m, 0);
+	CALL(recvmsg, NULL, NULL, p[1], &x.m, 0);
 	/* many messages, and more than the kernel takes */
 	for (unsigned i = 0; i < 2000; i++)
 		mm[i].msg_hdr = (struct msghdr){ .msg_iov = &iov, .msg_iovlen = 1 };
-	CALL("sendmmsg", NULL, NULL, SYS_sendmmsg, p[0], mm, 0, 0);
-	CALL("sendmmsg", NULL, NULL, SYS_sendmmsg, p[0], NOWHERE, 100, 0);
+	CALL(sendmmsg, NULL, NULL, p[0], mm, 0, 0);
+	CALL(sendmmsg, NULL, NULL, p[0], NOWHERE, 100, 0);
 	one = 1 << 20;
-	if (CALL("setsockopt", NULL, NULL, SYS_setsockopt, p[0], SOL_SOCKET, SO_SNDBUFFORCE, &one, sizeof(one)))
-		CALL("setsockopt", NULL, NULL, SYS_setsockopt, p[0], SOL_SOCKET, SO_SNDBUF, &one, sizeof(one));
-	CALL("sendmmsg", NULL, NULL, SYS_sendmmsg, p[0], mm, 2000, MSG_DONTWAIT);
-	CALL("recvmmsg", NULL, NULL, SYS_recvmmsg, p[1], mm, UINT_MAX, MSG_DONTWAIT, NULL);
-	CALL("close", NULL, NULL, SYS_close, p[0]);
-	CALL("close", NULL, NULL, SYS_close, p[1]);
+	if (CALL(setsockopt, NULL, NULL, p[0], SOL_SOCKET, SO_SNDBUFFORCE, &one, sizeof(one)))
+		CALL(setsockopt, NULL, NULL, p[0], SOL_SOCKET, SO_SNDBUF, &one, sizeof(one));
+	CALL(sendmmsg, NULL, NULL, p[0], mm, 2000, MSG_DONTWAIT);
+	CALL(recvmmsg, NULL, NULL, p[1], mm, UINT_MAX, MSG_DONTWAIT, NULL);
+	CALL(close, NULL, NULL, p[0]);
+	CALL(close, NULL, NULL, p[1]);
 }
 
 /* 253 fds whose paths are as long as paths can be, sent and received. */
@@ -375,17 +335,17 @@ static void long_fds(void)
 		char name[128];
 
 		snprintf(name, sizeof(name), "%0100u", i);
-		fds[i] = (int)CALL("openat", NULL, NULL, SYS_openat, AT_FDCWD, name, O_RDWR | O_CREAT, 0644);
+		fds[i] = (int)CALL(openat, NULL, NULL, AT_FDCWD, name, O_RDWR | O_CREAT, 0644);
 	}
 	message(&x, CMSG_SPACE(253 * 4));
 	put_cmsg(x.control, CMSG_LEN(253 * 4), SOL_SOCKET, SCM_RIGHTS, fds, 253);
-	CALL("sendmsg", NULL, NULL, SYS_sendmsg, p[0], &x.m, 0);
+	CALL(sendmsg, NULL, NULL, p[0], &x.m, 0);
 	message(&x, CMSG_SPACE(253 * 4));
-	CALL("recvmsg", NULL, NULL, SYS_recvmsg, p[1], &x.m, 0);
+	CALL(recvmsg, NULL, NULL, p[1], &x.m, 0);
 	memcpy(fds, x.control + sizeof(struct cmsghdr), sizeof(fds));
 	for (unsigned i = 0; i < 253; i++)
-		CALL("write", NULL, NULL, SYS_write, fds[i], "y", 1);
-	CALL("close_range", NULL, NULL, SYS_close_range, 3, ~0u, 0);
+		CALL(write, NULL, NULL, fds[i], "y", 1);
+	CALL(close_range, NULL, NULL, 3, ~0u, 0);
 }
 
 /* Thousands of fds at once, and signals from processes that there are not. */
@@ -410,14 +370,14 @@ static void flood(void)
 		mm[i].msg_hdr = *message(&x[i], CMSG_SPACE(sizeof(fds)));
 		put_cmsg(x[i].control, CMSG_LEN(sizeof(fds)), SOL_SOCKET, SCM_RIGHTS, fds, EACH);
 	}
-	CALL("sendmmsg", "cut(msgs", NULL, SYS_sendmmsg, p[0], mm, MESSAGES, MSG_DONTWAIT);
-	CALL("recvmmsg", "cut(msgs", NULL, SYS_recvmmsg, p[1], mm, MESSAGES, MSG_DONTWAIT, NULL);
-	CALL("write", NULL, NULL, SYS_write, 2000, "past what was kept", 18);
-	CALL("close_range", NULL, NULL, SYS_close_range, 3, ~0u, 0);
+	CALL(sendmmsg, "cut(msgs", NULL, p[0], mm, MESSAGES, MSG_DONTWAIT);
+	CALL(recvmmsg, "cut(msgs", NULL, p[1], mm, MESSAGES, MSG_DONTWAIT, NULL);
+	CALL(write, NULL, NULL, 2000, "past what was kept", 18);
+	CALL(close_range, NULL, NULL, 3, ~0u, 0);
 	for (int pid = -3; pid < 3; pid++) {
 		si.si_pid = pid == 2 ? INT_MIN : pid;
 		si.si_uid = (uid_t)-1;
-		CALL("rt_sigqueueinfo", NULL, NULL, SYS_rt_sigqueueinfo, getpid(), SIGWINCH, &si);
+		CALL(rt_sigqueueinfo, NULL, NULL, getpid(), SIGWINCH, &si);
 	}
 }
 
@@ -434,8 +394,8 @@ static void arguments(void)
 	for (size_t i = 0; i < n; i++)
 		argv[i] = (char *)"argument";
 	argv[0] = (char *)"true";
-	CALL("execve", "unreadable(argv)", NULL, SYS_execve, "/bin/true", NOWHERE, NULL);
-	CALL("execve", "unreadable(argv)", NULL, SYS_execve, "/bin/true", bad, NULL);
+	CALL(execve, "unreadable(argv)", NULL, "/bin/true", NOWHERE, NULL);
+	CALL(execve, "unreadable(argv)", NULL, "/bin/true", bad, NULL);
 	for (unsigned i = 0; i < 2; i++) {
 		fflush(out);
 		pid = fork();
@@ -462,7 +422,10 @@ static long int80(long nr, long a, long b, long c, long d, long e)
 #if defined(__x86_64__)
 	long r;
 
-	__asm__ volatile("int $0x80" : "=a"(r) : "0"(nr), "b"(a), "c"(b), "d"(c), "S"(d), "D"(e) : "memory", "r8", "r9", "r10", "r11");
+	__asm__ volatile("int $0x80"
+			 : "=a"(r)
+			 : "0"(nr), "b"(a), "c"(b), "d"(c), "S"(d), "D"(e)
+			 : "memory", "r8", "r9", "r10", "r11");
 	return r;
 #else
 	(void)nr, (void)a, (void)b, (void)c, (void)d, (void)e;
@@ -474,14 +437,14 @@ static void numbers(void)
 {
 	for (unsigned i = 0; i < 3; i++)
 		syscall((long[]){ 999, 0x7fffffff, -1 }[i], -1l, -1l, -1l, -1l, -1l, -1l);
-	syscall(0x40000000l | 521, -1l, NOWHERE, -1l);          /* x32, which may not be there */
+	syscall(0x40000000l | 521, -1l, NOWHERE, -1l); /* x32, which may not be there */
 #if defined(__x86_64__)
 	/* i386 calls with pointers that 32 bits cannot hold, and with ones that they can */
-	int80(5, (long)NOWHERE, O_RDONLY, 0, 0, 0);             /* open */
-	int80(102, 3, (long)NOWHERE, 0, 0, 0);                  /* socketcall: connect */
+	int80(5, (long)NOWHERE, O_RDONLY, 0, 0, 0); /* open */
+	int80(102, 3, (long)NOWHERE, 0, 0, 0);	    /* socketcall: connect */
 	int80(102, 99, 0, 0, 0, 0);
-	int80(90, (long)NOWHERE, 0, 0, 0, 0);                   /* mmap */
-	int80(11, (long)NOWHERE, (long)NOWHERE, 0, 0, 0);       /* execve */
+	int80(90, (long)NOWHERE, 0, 0, 0, 0);		  /* mmap */
+	int80(11, (long)NOWHERE, (long)NOWHERE, 0, 0, 0); /* execve */
 	int80(9999, -1, -1, -1, -1, -1);
 #endif
 }
@@ -522,10 +485,12 @@ static void racing(void)
 	message(&x, 24);
 	put_cmsg(x.control, CMSG_LEN(4), SOL_SOCKET, SCM_RIGHTS, (int[]){ 1 }, 1);
 	shared_msg = &x.m;
-	if (socketpair(AF_UNIX, SOCK_DGRAM, 0, p) != 0 || pthread_create(&t, NULL, change, NULL) != 0)
+	if (socketpair(AF_UNIX, SOCK_DGRAM, 0, p) != 0 ||
+	    pthread_create(&t, NULL, change, NULL) != 0)
 		die("racing");
 	for (unsigned i = 0; i < 400; i++) {
-		int fd = (int)syscall(SYS_openat, AT_FDCWD, shared_path, O_RDWR | O_CREAT | O_TRUNC, 0644);
+		int fd = (int)syscall(SYS_openat, AT_FDCWD, shared_path, O_RDWR | O_CREAT | O_TRUNC,
+				      0644);
 
 		if (fd >= 0)
 			syscall(SYS_close, fd);
@@ -533,7 +498,8 @@ static void racing(void)
 		syscall(SYS_unlink, shared_path);
 		syscall(SYS_sendmsg, p[0], &x.m, MSG_DONTWAIT);
 		syscall(SYS_recvmsg, p[1], &x.m, MSG_DONTWAIT);
-		syscall(SYS_execve, shared_path, (char *[]){ shared_path, shared_path, NULL }, NULL);
+		syscall(SYS_execve, shared_path, (char *[]){ shared_path, shared_path, NULL },
+			NULL);
 	}
 	stop = true;
 	pthread_join(t, NULL);
@@ -548,13 +514,13 @@ static void *change_params(void *arg)
 	(void)arg;
 	for (unsigned i = 0; !stop; i++)
 		for (unsigned k = 0; k < 30; k++)
-			if (k != 2)     /* flags */
+			if (k != 2) /* flags */
 				shared_params[k] = (uint32_t)(i * 0x9e3779b9u);
 	return NULL;
 }
 
-/* Submissions that point nowhere, counts that are not true, a completion queue that the target wrote
- * itself, parameters that change while they are read. */
+/* Submissions that point nowhere, counts that are not true, a completion queue that the target
+ * wrote itself, parameters that change while they are read. */
 static void rings(void)
 {
 	static uint32_t p[30], q[30];
@@ -574,7 +540,8 @@ static void rings(void)
 
 		for (unsigned i = 0; i < 8; i++) {
 			uint8_t *e = sqe + i * 64;
-			uint64_t where = (uint64_t[]){ 0x10, UINT64_MAX, (uint64_t)(uintptr_t)filled(100000, 'u'), 0 }[round % 4];
+			uint64_t text = (uint64_t)(uintptr_t)filled(100000, 'u');
+			uint64_t where = (uint64_t[]){ 0x10, UINT64_MAX, text, 0 }[round % 4];
 
 			memset(e, 0xff, 64);
 			e[0] = ops[i];
@@ -586,7 +553,7 @@ static void rings(void)
 		}
 		__atomic_store_n(tail, *tail + (round % 3 ? 8 : 100000), __ATOMIC_RELEASE);
 		syscall(SYS_io_uring_enter, fd, round % 2 ? 8 : UINT_MAX, 0, 0, NULL, 0);
-		*(uint32_t *)(sq + p[21]) += round * 1000;      /* completions that never were */
+		*(uint32_t *)(sq + p[21]) += round * 1000; /* completions that never were */
 		syscall(SYS_io_uring_enter, fd, 0, 0, 1, NULL, 0);
 		syscall(SYS_io_uring_enter, (int)round, 8, 0, 1u << 4, NULL, 0);
 		syscall(SYS_io_uring_register, fd, round * 3, round & 1 ? NOWHERE : sqe, UINT_MAX);
@@ -622,7 +589,7 @@ static void chain(void)
 		if (pid)
 			_exit(0);
 		if (i % 100 == 0)
-			write(2, "", 0);        /* inherited, and now known */
+			write(2, "", 0); /* inherited, and now known */
 	}
 }
 
@@ -642,15 +609,15 @@ static void many_fds(const char *number)
 			die("dup2");
 	fputs("begin\n", out);
 	fflush(out);
-	if (read(0, &c, 1) < 0)         /* so that a tracer can attach */
+	if (read(0, &c, 1) < 0) /* so that a tracer can attach */
 		die("read");
 	syscall(SYS_faccessat, AT_FDCWD, "/hostile/begin", F_OK);
 	for (rlim_t i = 4; i < n; i += 100)
-		CALL("write", NULL, in_cwd("many"), SYS_write, (int)i, "z", 1);
+		CALL(write, NULL, in_cwd("many"), (int)i, "z", 1);
 	for (rlim_t i = 4; i < n; i++)
 		if (write((int)i, "z", 1) != 1)
 			die("write");
-	CALL("close_range", NULL, NULL, SYS_close_range, 4, ~0u, 0);
+	CALL(close_range, NULL, NULL, 4, ~0u, 0);
 }
 
 /* Ends the account, and waits until frec's own memory has been looked at. */
@@ -666,9 +633,14 @@ static void finish(void)
 
 int main(int argc, char **argv)
 {
-	static const struct { const char *name; void (*fn)(void); } all[] = {
-		{ "paths", paths }, { "pointers", pointers }, { "addresses", addresses }, { "control", control },
-		{ "long-fds", long_fds }, { "arguments", arguments }, { "flood", flood }, { "numbers", numbers }, { "racing", racing }, { "rings", rings }, { "chain", chain },
+	static const struct {
+		const char *name;
+		void (*fn)(void);
+	} all[] = {
+		{ "paths", paths },	{ "pointers", pointers }, { "addresses", addresses },
+		{ "control", control }, { "long-fds", long_fds }, { "arguments", arguments },
+		{ "flood", flood },	{ "numbers", numbers },	  { "racing", racing },
+		{ "rings", rings },	{ "chain", chain },
 	};
 
 	if (argc < 3 || chdir(argv[2]) != 0 || !getcwd(cwd, sizeof(cwd)))

@@ -10,7 +10,9 @@ static void plain_files(void)
 {
 	const char *a = in_cwd("a"), *b = in_cwd("b"), *c = in_cwd("c");
 	struct iovec iov[3] = {
-		{ data, 100 }, { data + 100, 0 }, { data + 200, 4000 },
+		{ data, 100 },
+		{ data + 100, 0 },
+		{ data + 200, 4000 },
 	};
 	int fa, fb, fc;
 	loff_t off;
@@ -24,14 +26,14 @@ static void plain_files(void)
 	IO("write", fa, a, NULL, SYS_write, fa, data, 0);
 	IO("writev", fa, a, NULL, SYS_writev, fa, iov, 3);
 	IO("pwrite64", fa, a, NULL, SYS_pwrite64, fa, data, 70, ACC_OFFSET(123456));
-	IO("read", fa, a, NULL, SYS_read, fa, data, 10);         /* EBADF: write-only */
+	IO("read", fa, a, NULL, SYS_read, fa, data, 10); /* EBADF: write-only */
 	OP("fsync", fa, a, NULL, SYS_fsync, fa);
 	OP("close", fa, a, NULL, SYS_close, fa);
-	OP("close", fa, NULL, NULL, SYS_close, fa);              /* EBADF */
+	OP("close", fa, NULL, NULL, SYS_close, fa); /* EBADF */
 
 #ifdef SYS_open
 	fb = MUST(OPEN("open", b, SYS_open, "b", O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
-	OPEN("open", NULL, SYS_open, "b", O_RDWR | O_CREAT | O_EXCL, 0600);      /* EEXIST */
+	OPEN("open", NULL, SYS_open, "b", O_RDWR | O_CREAT | O_EXCL, 0600); /* EEXIST */
 #else
 	fb = MUST(OPEN("openat", b, SYS_openat, AT_FDCWD, "b", O_RDWR | O_CREAT | O_EXCL, 0600));
 #endif
@@ -47,7 +49,7 @@ static void plain_files(void)
 	IO("pwritev2", fb, b, NULL, SYS_pwritev2, fb, iov, 3, 20L, 0L, 0);
 	IO("sendfile", fb, b, a, SYS_sendfile, fb, fa, NULL, 3000);
 	off = 10;
-	IO("sendfile", fb, b, a, SYS_sendfile, fb, fa, &off, 200000);    /* to the end: short */
+	IO("sendfile", fb, b, a, SYS_sendfile, fb, fa, &off, 200000); /* to the end: short */
 	fc = MUST(OPEN("openat", c, SYS_openat, AT_FDCWD, "c", O_RDWR | O_CREAT | O_APPEND, 0666));
 	IO("write", fc, c, NULL, SYS_write, fc, data, 17);
 	OP("close", fc, c, NULL, SYS_close, fc);
@@ -76,7 +78,7 @@ static void duplicates(void)
 #endif
 	IO("write", 40, d, NULL, SYS_write, 40, data, 12);
 	OP("dup3", fd, d, NULL, SYS_dup3, fd, 41, O_CLOEXEC);
-	OP("dup3", fd, NULL, NULL, SYS_dup3, fd, fd, 0);         /* EINVAL */
+	OP("dup3", fd, NULL, NULL, SYS_dup3, fd, fd, 0); /* EINVAL */
 	f = MUST(OP("fcntl", 41, d, NULL, SYS_fcntl, 41, F_DUPFD, 50));
 	IO("write", f, d, NULL, SYS_write, f, data, 13);
 	f = MUST(OP("fcntl", 41, d, NULL, SYS_fcntl, 41, F_DUPFD_CLOEXEC, 60));
@@ -85,7 +87,7 @@ static void duplicates(void)
 	OP("fcntl", 41, d, NULL, SYS_fcntl, 41, F_SETFD, 0);
 #ifdef SYS_close_range
 	OP("close_range", -1, NULL, NULL, SYS_close_range, 40, 60, 0);
-	IO("write", 41, NULL, NULL, SYS_write, 41, data, 1);     /* EBADF */
+	IO("write", 41, NULL, NULL, SYS_write, 41, data, 1); /* EBADF */
 #endif
 	OP("close", e, d, NULL, SYS_close, e);
 	OP("close", fd, d, NULL, SYS_close, fd);
@@ -129,7 +131,7 @@ static void pipes_and_splices(void)
 	IO("recvfrom", sv[1], link_of(sv[1]), NULL, SYS_recvfrom, sv[1], data, 50, 0, NULL, NULL);
 	IO("read", sv[1], link_of(sv[1]), NULL, SYS_read, sv[1], data, 500);
 	IO("recvfrom", sv[1], link_of(sv[1]), NULL, SYS_recvfrom, sv[1], data, 50, MSG_DONTWAIT,
-	   NULL, NULL);                                         /* EAGAIN */
+	   NULL, NULL); /* EAGAIN */
 	OP("close", sv[0], link_of(sv[0]), NULL, SYS_close, sv[0]);
 	OP("close", sv[1], link_of(sv[1]), NULL, SYS_close, sv[1]);
 }

@@ -2,10 +2,10 @@
  * noise.c - random system calls with random arguments, at full speed, by several threads: pointers
  * into good memory, across its edges, to nowhere, to structures of pointers that overlap.
  *
- * `noise FOLDER SECONDS THREADS SEED` gives up its privileges, changes to FOLDER and prints one line
- * for each thread, "tid calls" (tests/e2e/noise.t), counting every call that it made between the two calls of faccessat
- * "/noise/begin" and "/noise/end", these included. Calls that would end it, stop it for good or reach
- * beyond its folder are left out.
+ * `noise FOLDER SECONDS THREADS SEED` gives up its privileges, changes to FOLDER and prints one
+ * line for each thread, "tid calls" (tests/e2e/noise.t), counting every call that it made between
+ * the two calls of faccessat "/noise/begin" and "/noise/end", these included. Calls that would end
+ * it, stop it for good or reach beyond its folder are left out.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -24,8 +24,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define PAGE   4096u
-#define PAGES  16u /* of good memory, with holes behind and in between */
+#define PAGE  4096u
+#define PAGES 16u /* of good memory, with holes behind and in between */
 #if defined(__x86_64__) && defined(__ILP32__)
 #define NR_BIT 0x40000000u /* of x32 */
 #define NR_TOP 548u
@@ -33,7 +33,7 @@
 #define NR_BIT 0u
 #define NR_TOP 472u
 #endif
-#define FDS    100 /* the last lines go to FDS - 1, which value() never gives */
+#define FDS 100 /* the last lines go to FDS - 1, which value() never gives */
 
 struct worker {
 	pthread_t thread;
@@ -47,8 +47,8 @@ static volatile bool over;
 static bool left_out[NR_TOP];
 
 /* By number, for what the ABI does not have is no macro. Each for one of these reasons: it ends or
- * replaces the thread or its memory, changes which signals wake it, waits for what nobody does, makes
- * another that is not counted, or concerns other processes. */
+ * replaces the thread or its memory, changes which signals wake it, waits for what nobody does,
+ * makes another that is not counted, or concerns other processes. */
 static const int numbers[] = {
 	SYS_exit,
 	SYS_exit_group,
@@ -299,10 +299,12 @@ static void *work(void *arg)
 			fill(w);
 			until_fill = 200;
 			/* so that not all are taken */
-			syscall(NR_BIT + 436 /* close_range */, 8 + (unsigned)(roll(w) % 30), FDS - 2, 0);
+			syscall(NR_BIT + 436 /* close_range */, 8 + (unsigned)(roll(w) % 30),
+				FDS - 2, 0);
 			w->calls++;
 		}
-		syscall((long)(NR_BIT + nr), value(w), value(w), value(w), value(w), value(w), value(w));
+		syscall((long)(NR_BIT + nr), value(w), value(w), value(w), value(w), value(w),
+			value(w));
 		w->calls++;
 	}
 	syscall(SYS_faccessat, AT_FDCWD, "/noise/end", F_OK);

@@ -1,4 +1,4 @@
-/* paths.c - names in every shape: relative, by dirfd, through symlinks, hostile, removed, replaced. */
+/* paths.c - names in every shape: relative, by dirfd, by symlinks, hostile, removed, replaced. */
 #include "account.h"
 
 #include <sys/stat.h>
@@ -8,8 +8,8 @@ static const char text[] = "0123456789";
 static void make(const char *name, size_t n)
 {
 	const char *p = in_cwd(name);
-	int fd = MUST(OPEN("openat", p, SYS_openat, AT_FDCWD, name,
-			   O_WRONLY | O_CREAT | O_TRUNC, 0644));
+	int fd = MUST(
+		OPEN("openat", p, SYS_openat, AT_FDCWD, name, O_WRONLY | O_CREAT | O_TRUNC, 0644));
 
 	IO("write", fd, p, NULL, SYS_write, fd, text, n);
 	OP("close", fd, p, NULL, SYS_close, fd);
@@ -35,18 +35,18 @@ static void relative_and_links(void)
 	OP("mkdirat", -1, NULL, NULL, SYS_mkdirat, AT_FDCWD, "sub/deep", 0700);
 	make("sub/one", 3);
 	make("sub/deep/two", 4);
-	dir = MUST(OPEN("openat", in_cwd("sub"), SYS_openat, AT_FDCWD, "sub",
-			O_RDONLY | O_DIRECTORY));
+	dir = MUST(
+		OPEN("openat", in_cwd("sub"), SYS_openat, AT_FDCWD, "sub", O_RDONLY | O_DIRECTORY));
 	look(dir, "one", in_cwd("sub/one"));
 	look(dir, "deep/../one", in_cwd("sub/one"));
 	look(dir, "./deep//two", in_cwd("sub/deep/two"));
 	look(dir, "../sub/one", in_cwd("sub/one"));
-	look(dir, "absent", NULL);                               /* ENOENT */
-	look(dir, "one/below", NULL);                            /* ENOTDIR */
+	look(dir, "absent", NULL);    /* ENOENT */
+	look(dir, "one/below", NULL); /* ENOTDIR */
 	OP("symlinkat", -1, NULL, NULL, SYS_symlinkat, "sub/deep", AT_FDCWD, "short");
 	OP("symlinkat", -1, NULL, NULL, SYS_symlinkat, "loop", AT_FDCWD, "loop");
 	look(AT_FDCWD, "short/two", in_cwd("sub/deep/two"));
-	look(AT_FDCWD, "loop", NULL);                            /* ELOOP */
+	look(AT_FDCWD, "loop", NULL); /* ELOOP */
 	OP("chdir", -1, NULL, NULL, SYS_chdir, "short");
 	look(AT_FDCWD, "two", in_cwd("sub/deep/two"));
 	look(AT_FDCWD, "../one", in_cwd("sub/one"));
@@ -59,11 +59,13 @@ static void relative_and_links(void)
 
 static void hostile(void)
 {
+	/* clang-format off */
 	static const char *const names[] = {
 		"new\nline", "tab\tbed", "esc\x1b[31mred", "back\\slash", "quote'\"both",
-		" lead and trail ", "-n", "\xff\xfe not utf-8", "\xc3\xa9t\xc3\xa9", "%s%n", "$(id)",
-		"a,b;c|d", "\x01\x7f",
+		" lead and trail ", "-n", "\xff\xfe not utf-8", "\xc3\xa9t\xc3\xa9", "%s%n",
+		"$(id)", "a,b;c|d", "\x01\x7f",
 	};
+	/* clang-format on */
 	char longest[256];
 	size_t i;
 
@@ -82,11 +84,11 @@ static void removed_and_replaced(void)
 	int fd;
 
 	make("victim", 10);
-	make("victim", 2);                                       /* O_TRUNC of 10 bytes */
+	make("victim", 2); /* O_TRUNC of 10 bytes */
 	make("gone", 6);
 	fd = MUST(OPEN("openat", in_cwd("gone"), SYS_openat, AT_FDCWD, "gone", O_RDWR));
 	OP("unlinkat", -1, NULL, NULL, SYS_unlinkat, AT_FDCWD, "gone", 0);
-	OP("unlinkat", -1, NULL, NULL, SYS_unlinkat, AT_FDCWD, "gone", 0);       /* ENOENT */
+	OP("unlinkat", -1, NULL, NULL, SYS_unlinkat, AT_FDCWD, "gone", 0); /* ENOENT */
 	/* still open: it keeps the name that it was opened by */
 	IO("write", fd, in_cwd("gone"), NULL, SYS_write, fd, text, 5);
 	OP("close", fd, in_cwd("gone"), NULL, SYS_close, fd);
@@ -98,12 +100,13 @@ static void removed_and_replaced(void)
 #else
 	OP("renameat2", -1, NULL, NULL, SYS_renameat2, AT_FDCWD, "old", AT_FDCWD, "new", 0);
 #endif
-	IO("write", fd, in_cwd("old"), NULL, SYS_write, fd, text, 9);    /* the same */
+	IO("write", fd, in_cwd("old"), NULL, SYS_write, fd, text, 9); /* the same */
 	OP("close", fd, in_cwd("old"), NULL, SYS_close, fd);
 	look(AT_FDCWD, "new", in_cwd("new"));
 	make("x", 1);
 	make("y", 2);
-	OP("renameat2", -1, NULL, NULL, SYS_renameat2, AT_FDCWD, "x", AT_FDCWD, "y", 2 /* EXCHANGE */);
+	OP("renameat2", -1, NULL, NULL, SYS_renameat2, AT_FDCWD, "x", AT_FDCWD, "y",
+	   2 /* EXCHANGE */);
 	OP("linkat", -1, NULL, NULL, SYS_linkat, AT_FDCWD, "x", AT_FDCWD, "hard", 0);
 	look(AT_FDCWD, "hard", in_cwd("hard"));
 	OP("truncate", -1, NULL, NULL, SYS_truncate, "x", 1L);
@@ -113,9 +116,9 @@ static void removed_and_replaced(void)
 	snprintf(p, sizeof(p), "/proc/%d/cmdline", getpid());
 	fd = MUST(OPEN("openat", p, SYS_openat, AT_FDCWD, p, O_RDONLY));
 	OP("close", fd, p, NULL, SYS_close, fd);
-	OPEN("openat", NULL, SYS_openat, AT_FDCWD, (char *)1, O_RDONLY);  /* EFAULT */
-	OPEN("openat", NULL, SYS_openat, AT_FDCWD, "", O_RDONLY);         /* ENOENT */
-	OPEN("openat", NULL, SYS_openat, 999, "x", O_RDONLY);             /* EBADF */
+	OPEN("openat", NULL, SYS_openat, AT_FDCWD, (char *)1, O_RDONLY); /* EFAULT */
+	OPEN("openat", NULL, SYS_openat, AT_FDCWD, "", O_RDONLY);	 /* ENOENT */
+	OPEN("openat", NULL, SYS_openat, 999, "x", O_RDONLY);		 /* EBADF */
 }
 
 int main(int argc, char **argv)

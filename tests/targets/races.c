@@ -2,7 +2,8 @@
  * races.c - threads that use a descriptor while others replace it: fd 100 is file A now and
  * file B then, by dup2 and by close and open, while it is written to.
  *
- * `races FOLDER ROUNDS [wait]`, with `wait` once it has read a byte, prints what the kernel says in the end: the size of each file.
+ * `races FOLDER ROUNDS [wait]`, with `wait` once it has read a byte, prints what the kernel says in
+ * the end: the size of each file.
  */
 #include <fcntl.h>
 #include <pthread.h>

@@ -19,7 +19,8 @@ static char data[4096];
 
 static int make(const char *name)
 {
-	return MUST(OPEN("openat", in_cwd(name), SYS_openat, AT_FDCWD, name, O_RDWR | O_CREAT | O_APPEND, 0644));
+	return MUST(OPEN("openat", in_cwd(name), SYS_openat, AT_FDCWD, name,
+			 O_RDWR | O_CREAT | O_APPEND, 0644));
 }
 
 static void put(int fd, const char *path, size_t n)
@@ -27,10 +28,7 @@ static void put(int fd, const char *path, size_t n)
 	IO("write", fd, path, NULL, SYS_write, fd, data, n);
 }
 
-static void end(int fd, const char *path)
-{
-	OP("close", fd, path, NULL, SYS_close, fd);
-}
+static void end(int fd, const char *path) { OP("close", fd, path, NULL, SYS_close, fd); }
 
 static void reap(pid_t pid, int want)
 {
@@ -53,19 +51,19 @@ static void duplicates(void)
 
 	n = MUST(OP("dup", a, in_cwd("dup-a"), NULL, SYS_dup, a));
 	put(n, in_cwd("dup-a"), 10);
-	OP("dup2", b, in_cwd("dup-b"), NULL, SYS_dup2, b, n);           /* over an open one */
+	OP("dup2", b, in_cwd("dup-b"), NULL, SYS_dup2, b, n); /* over an open one */
 	put(n, in_cwd("dup-b"), 20);
-	OP("dup2", n, in_cwd("dup-b"), NULL, SYS_dup2, n, n);           /* changes nothing */
+	OP("dup2", n, in_cwd("dup-b"), NULL, SYS_dup2, n, n); /* changes nothing */
 	put(n, in_cwd("dup-b"), 30);
 	OP("fcntl", a, in_cwd("dup-a"), NULL, SYS_fcntl, a, F_DUPFD_CLOEXEC, 200);
 	put(200, in_cwd("dup-a"), 40);
 	OP("dup3", 200, in_cwd("dup-a"), NULL, SYS_dup3, 200, b, O_CLOEXEC);
 	put(b, in_cwd("dup-a"), 50);
-	OP("dup3", -1, NULL, NULL, SYS_dup3, a, a, 0);                  /* EINVAL */
-	OP("dup2", -1, NULL, NULL, SYS_dup2, 199, a);                   /* EBADF: a stays */
+	OP("dup3", -1, NULL, NULL, SYS_dup3, a, a, 0); /* EINVAL */
+	OP("dup2", -1, NULL, NULL, SYS_dup2, 199, a);  /* EBADF: a stays */
 	put(a, in_cwd("dup-a"), 60);
 	OP("close_range", -1, NULL, NULL, SYS_close_range, 200, 300, 0);
-	put(200, NULL, 1);                                              /* EBADF */
+	put(200, NULL, 1); /* EBADF */
 	end(a, in_cwd("dup-a"));
 	end(b, in_cwd("dup-a"));
 	end(n, in_cwd("dup-b"));
@@ -94,11 +92,13 @@ static void anonymous(void)
 	m = MUST(OPEN("memfd_create", "/memfd:mine", SYS_memfd_create, "mine", 0));
 	put(m, "/memfd:mine", 123);
 	end(m, "/memfd:mine");
-	i = MUST(OPEN("openat", in_cwd("gone"), SYS_openat, AT_FDCWD, "gone", O_RDWR | O_CREAT, 0644));
+	i = MUST(OPEN("openat", in_cwd("gone"), SYS_openat, AT_FDCWD, "gone", O_RDWR | O_CREAT,
+		      0644));
 	OP("unlinkat", -1, in_cwd("gone"), NULL, SYS_unlinkat, AT_FDCWD, "gone", 0);
 	put(i, in_cwd("gone"), 11);
 	snprintf(text, sizeof(text), "/proc/self/fd/%d", i);
-	e = MUST(OPEN("openat", in_cwd("gone"), SYS_openat, AT_FDCWD, text, O_RDONLY));    /* opened once more */
+	/* opened once more */
+	e = MUST(OPEN("openat", in_cwd("gone"), SYS_openat, AT_FDCWD, text, O_RDONLY));
 	IO("read", e, in_cwd("gone"), NULL, SYS_read, e, data, 50);
 	end(e, in_cwd("gone"));
 	end(i, in_cwd("gone"));
@@ -108,8 +108,10 @@ static void anonymous(void)
 static void send_fds(int s, const int *fd, unsigned n, bool many)
 {
 	char control[CMSG_SPACE(GIVEN * sizeof(int))] = { 0 };
-	struct iovec iov = { data, 1 };         /* so that messages and bytes are as many */
-	struct mmsghdr m = { .msg_hdr = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control,
+	struct iovec iov = { data, 1 }; /* so that messages and bytes are as many */
+	struct mmsghdr m = { .msg_hdr = { .msg_iov = &iov,
+					  .msg_iovlen = 1,
+					  .msg_control = control,
 					  .msg_controllen = CMSG_SPACE(n * sizeof(int)) } };
 	struct cmsghdr *c = CMSG_FIRSTHDR(&m.msg_hdr);
 
@@ -126,14 +128,17 @@ static void send_fds(int s, const int *fd, unsigned n, bool many)
 static unsigned receive_fds(int s, int fd[GIVEN], bool many)
 {
 	char control[CMSG_SPACE(GIVEN * sizeof(int))] = { 0 };
-	struct iovec iov = { data, 1 };         /* so that messages and bytes are as many */
-	struct mmsghdr m = { .msg_hdr = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control,
+	struct iovec iov = { data, 1 }; /* so that messages and bytes are as many */
+	struct mmsghdr m = { .msg_hdr = { .msg_iov = &iov,
+					  .msg_iovlen = 1,
+					  .msg_control = control,
 					  .msg_controllen = sizeof(control) } };
 	struct cmsghdr *c;
 	size_t bytes;
 
 	if (many)
-		MUST(IO("recvmmsg", s, link_of(s), NULL, SYS_recvmmsg, s, &m, 1, MSG_CMSG_CLOEXEC, NULL));
+		MUST(IO("recvmmsg", s, link_of(s), NULL, SYS_recvmmsg, s, &m, 1, MSG_CMSG_CLOEXEC,
+			NULL));
 	else
 		MUST(IO("recvmsg", s, link_of(s), NULL, SYS_recvmsg, s, &m.msg_hdr, 0));
 	c = CMSG_FIRSTHDR(&m.msg_hdr);
@@ -159,7 +164,7 @@ static void sent(void)
 		put(got[1], in_cwd("sent-1"), 301);
 		put(got[2], in_cwd("sent-2"), 302);
 		end(got[0], in_cwd("sent-0"));
-		receive_fds(s[1], got, true);           /* takes the number that is free */
+		receive_fds(s[1], got, true); /* takes the number that is free */
 		put(got[0], in_cwd("sent-1"), 303);
 		/* and one back, made here */
 		give[0] = make("sent-back");
@@ -186,15 +191,9 @@ static void sent(void)
 }
 
 /* One byte through a pipe: after you. */
-static void go(int fd)
-{
-	put(fd, link_of(fd), 1);
-}
+static void go(int fd) { put(fd, link_of(fd), 1); }
 
-static void await(int fd)
-{
-	MUST(IO("read", fd, link_of(fd), NULL, SYS_read, fd, data, 1) - 1);
-}
+static void await(int fd) { MUST(IO("read", fd, link_of(fd), NULL, SYS_read, fd, data, 1) - 1); }
 
 static void fetched(void)
 {
@@ -208,7 +207,7 @@ static void fetched(void)
 		int own;
 
 		acc_begin();
-		own = make("fetched-own");      /* the parent has something else there */
+		own = make("fetched-own"); /* the parent has something else there */
 		MUST(OP("dup2", own, in_cwd("fetched-own"), NULL, SYS_dup2, own, 90));
 		go(p[1]);
 		await(q[0]);
@@ -218,7 +217,8 @@ static void fetched(void)
 	MUST(OP("dup2", fd, in_cwd("fetched"), NULL, SYS_dup2, fd, 90));
 	await(p[0]);
 	pidfd = MUST(OPEN("pidfd_open", NULL, SYS_pidfd_open, pid, 0));
-	mine = MUST(OP("pidfd_getfd", pidfd, NULL, in_cwd("fetched-own"), SYS_pidfd_getfd, pidfd, 90, 0));
+	mine = MUST(OP("pidfd_getfd", pidfd, NULL, in_cwd("fetched-own"), SYS_pidfd_getfd, pidfd,
+		       90, 0));
 	put(mine, in_cwd("fetched-own"), 400);
 	put(90, in_cwd("fetched"), 401);
 	end(mine, in_cwd("fetched-own"));
@@ -243,15 +243,17 @@ static void shared_table(void)
 	if (pid == 0) {
 		acc_begin();
 		put(fd, in_cwd("table-a"), 500);
-		end(fd, in_cwd("table-a"));                             /* for the parent, too */
-		fd = make("table-c");                                   /* the same number */
+		end(fd, in_cwd("table-a")); /* for the parent, too */
+		fd = make("table-c");	    /* the same number */
 		put(fd, in_cwd("table-c"), 501);
 		/* a table of its own from here on, without the fds from 50 on */
 		MUST(OP("dup2", other, in_cwd("table-b"), NULL, SYS_dup2, other, 50));
-		MUST(OP("close_range", -1, NULL, NULL, SYS_close_range, 50, ~0U, CLOSE_RANGE_UNSHARE));
-		put(50, NULL, 502);                                     /* EBADF */
-		end(fd, in_cwd("table-c"));                             /* the parent keeps its own */
-		OPEN("openat", in_cwd("table-d"), SYS_openat, AT_FDCWD, "table-d", O_RDWR | O_CREAT, 0644);
+		MUST(OP("close_range", -1, NULL, NULL, SYS_close_range, 50, ~0U,
+			CLOSE_RANGE_UNSHARE));
+		put(50, NULL, 502);	    /* EBADF */
+		end(fd, in_cwd("table-c")); /* the parent keeps its own */
+		OPEN("openat", in_cwd("table-d"), SYS_openat, AT_FDCWD, "table-d", O_RDWR | O_CREAT,
+		     0644);
 		put(fd, in_cwd("table-d"), 503);
 		acc_end();
 		_exit(0);
@@ -274,7 +276,7 @@ static void *leaves_table(void *arg)
 	MUST(OP("unshare", -1, NULL, NULL, SYS_unshare, CLONE_FILES));
 	pthread_barrier_wait(&step);
 	end(fd, in_cwd("thread-a"));
-	fd = make("thread-b");                                          /* here, not there */
+	fd = make("thread-b"); /* here, not there */
 	put(fd, in_cwd("thread-b"), 601);
 	pthread_barrier_wait(&step);
 	put(fd, in_cwd("thread-b"), 602);
@@ -307,7 +309,7 @@ static void over_exec(char **argv)
 	OP("dup2", a, in_cwd("exec-kept"), NULL, SYS_dup2, a, 60);
 	OP("dup2", b, in_cwd("exec-lost"), NULL, SYS_dup2, b, 61);
 	OP("close_range", -1, NULL, NULL, SYS_close_range, 61, 70, CLOSE_RANGE_CLOEXEC);
-	put(61, in_cwd("exec-lost"), 700);                              /* still there */
+	put(61, in_cwd("exec-lost"), 700); /* still there */
 	pid = split(0);
 	if (pid == 0) {
 		execve("/proc/self/exe", args, NULL);
@@ -321,7 +323,7 @@ int main(int argc, char **argv)
 	acc_start(argc, argv);
 	if (argc > 3 && strcmp(argv[3], "leaf") == 0) {
 		put(60, in_cwd("exec-kept"), 701);
-		put(61, NULL, 702);                                     /* EBADF */
+		put(61, NULL, 702); /* EBADF */
 		acc_end();
 		return 3;
 	}

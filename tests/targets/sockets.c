@@ -16,7 +16,8 @@ static char data[8192];
 static void recv_all(int fd, size_t n)
 {
 	while (n) {
-		long r = IO("recvfrom", fd, link_of(fd), NULL, SYS_recvfrom, fd, data, n, 0, NULL, NULL);
+		long r = IO("recvfrom", fd, link_of(fd), NULL, SYS_recvfrom, fd, data, n, 0, NULL,
+			    NULL);
 
 		if (r <= 0)
 			acc_die("recvfrom");
@@ -28,7 +29,9 @@ static void client(const struct sockaddr_in *tcp, const struct sockaddr_un *un)
 {
 	struct iovec iov = { data, 1 };
 	char control[CMSG_SPACE(2 * sizeof(int))];
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control,
+	struct msghdr msg = { .msg_iov = &iov,
+			      .msg_iovlen = 1,
+			      .msg_control = control,
 			      .msg_controllen = sizeof(control) };
 	struct cmsghdr *c;
 	int s, u, got[2];
@@ -59,20 +62,26 @@ static void serve(int tcp, int un)
 {
 	struct iovec iov = { data, 1 };
 	char control[CMSG_SPACE(2 * sizeof(int))];
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control,
+	struct msghdr msg = { .msg_iov = &iov,
+			      .msg_iovlen = 1,
+			      .msg_control = control,
 			      .msg_controllen = sizeof(control) };
 	struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
 	int s, give[2];
 
-	s = MUST(OP("accept4", tcp, link_of(tcp), NULL, SYS_accept4, tcp, NULL, NULL, SOCK_CLOEXEC));
+	s = MUST(
+		OP("accept4", tcp, link_of(tcp), NULL, SYS_accept4, tcp, NULL, NULL, SOCK_CLOEXEC));
 	recv_all(s, 1234);
 	IO("sendto", s, link_of(s), NULL, SYS_sendto, s, data, 2000, MSG_NOSIGNAL, NULL, 0);
 	OP("close", s, link_of(s), NULL, SYS_close, s);
 
 	s = MUST(OP("accept4", un, link_of(un), NULL, SYS_accept4, un, NULL, NULL, 0));
-	give[0] = MUST(OPEN("openat", in_cwd("passed-a"), SYS_openat, AT_FDCWD, "passed-a", O_RDWR | O_CREAT, 0644));
-	IO("pwrite64", give[0], in_cwd("passed-a"), NULL, SYS_pwrite64, give[0], data, 99, ACC_OFFSET(0));
-	give[1] = MUST(OPEN("openat", in_cwd("passed-b"), SYS_openat, AT_FDCWD, "passed-b", O_WRONLY | O_CREAT, 0644));
+	give[0] = MUST(OPEN("openat", in_cwd("passed-a"), SYS_openat, AT_FDCWD, "passed-a",
+			    O_RDWR | O_CREAT, 0644));
+	IO("pwrite64", give[0], in_cwd("passed-a"), NULL, SYS_pwrite64, give[0], data, 99,
+	   ACC_OFFSET(0));
+	give[1] = MUST(OPEN("openat", in_cwd("passed-b"), SYS_openat, AT_FDCWD, "passed-b",
+			    O_WRONLY | O_CREAT, 0644));
 	c->cmsg_level = SOL_SOCKET;
 	c->cmsg_type = SCM_RIGHTS;
 	c->cmsg_len = CMSG_LEN(sizeof(give));
@@ -85,7 +94,8 @@ static void serve(int tcp, int un)
 
 int main(int argc, char **argv)
 {
-	struct sockaddr_in tcp = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr_in tcp = { .sin_family = AF_INET,
+				   .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	struct sockaddr_un un = { .sun_family = AF_UNIX, .sun_path = "sock" };
 	socklen_t len = sizeof(tcp);
 	int lt, lu, status;

@@ -5,7 +5,7 @@
 #include "account.h"
 
 #define THREADS 8
-#define ROUNDS  150
+#define ROUNDS	150
 
 static pthread_barrier_t start;
 
@@ -23,9 +23,11 @@ static void *work(void *arg)
 		snprintf(name, sizeof(name), "t%u-%u", me, i % 10);
 		snprintf(path, sizeof(path), "%s/%s", acc_cwd, name);
 		fd = MUST(OPEN("openat", path, SYS_openat, AT_FDCWD, name, O_RDWR | O_CREAT, 0644));
-		IO("write", fd, path, NULL, SYS_write, fd, buf, (size_t)(1 + (me * 31 + i * 7) % 500));
+		IO("write", fd, path, NULL, SYS_write, fd, buf,
+		   (size_t)(1 + (me * 31 + i * 7) % 500));
 		if (i % 3 == 0)
-			IO("pread64", fd, path, NULL, SYS_pread64, fd, buf, 100 + me, ACC_OFFSET(0));
+			IO("pread64", fd, path, NULL, SYS_pread64, fd, buf, 100 + me,
+			   ACC_OFFSET(0));
 		OP("close", fd, path, NULL, SYS_close, fd);
 	}
 	return NULL;

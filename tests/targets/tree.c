@@ -17,7 +17,7 @@ static void leaf(void)
 	const char *shared = in_cwd("shared");
 
 	IO("write", 70, shared, NULL, SYS_write, 70, "leaf\n", 5);
-	IO("write", 71, NULL, NULL, SYS_write, 71, "none", 4);   /* EBADF: was close-on-exec */
+	IO("write", 71, NULL, NULL, SYS_write, 71, "none", 4); /* EBADF: was close-on-exec */
 }
 
 static void exec_self(void)
@@ -81,7 +81,7 @@ int main(int argc, char **argv)
 		acc_begin();
 		IO("write", 70, shared, NULL, SYS_write, 70, "child\n", 6);
 		OP("close", 70, shared, NULL, SYS_close, 70);
-		IO("write", 70, NULL, NULL, SYS_write, 70, "x", 1);      /* EBADF, here only */
+		IO("write", 70, NULL, NULL, SYS_write, 70, "x", 1); /* EBADF, here only */
 		acc_end();
 		_exit(7);
 	}

@@ -1,10 +1,10 @@
 /*
  * uring.c - file work done through io_uring alone, with its own account on standard output:
  * one line an operation, `name fd path result` (tab between, "-" none). No liburing: the rings
- * are driven by hand. Usage: uring FOLDER [wait|sqpoll|before|files]; sqpoll: a kernel thread takes what is
- * submitted, as soon as it is there; before: the same, with a tracer that comes when it runs; files:
- * registered files and rings, fds that are none, addresses, with one more member a line: what
- * the detail must have in it
+ * are driven by hand. Usage: uring FOLDER [wait|sqpoll|before|files]; sqpoll: a kernel thread takes
+ * what is submitted, as soon as it is there; before: the same, with a tracer that comes when it
+ * runs; files: registered files and rings, fds that are none, addresses, with one more member a
+ * line: what the detail must have in it
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -23,18 +23,22 @@
 
 /* newer than some headers */
 #define ENTER_REGISTERED_RING 16
-#define REGISTER_FILES2 13
-#define REGISTER_RING_FDS 20
-#define OP_FTRUNCATE 55
+#define REGISTER_FILES2	      13
+#define REGISTER_RING_FDS     20
+#define OP_FTRUNCATE	      55
 
-#define DIE(what) do { perror(what); exit(1); } while (0)
+#define DIE(what)                                                                                  \
+	do {                                                                                       \
+		perror(what);                                                                      \
+		exit(1);                                                                           \
+	} while (0)
 
 static __thread int ring;
 static __thread uint8_t *sq, *cq;
 static __thread struct io_uring_params params;
 static __thread struct io_uring_sqe *sqes;
 static __thread uint64_t next_data = 100;
-static __thread int entered = -1;        /* the ring's number when it is registered */
+static __thread int entered = -1; /* the ring's number when it is registered */
 static char folder[3000];
 
 static void setup(void)
@@ -52,16 +56,21 @@ static void setup(void)
 	if (params.features & IORING_FEAT_SINGLE_MMAP && cq_len > sq_len)
 		sq_len = cq_len;
 	sq = mmap(NULL, sq_len, PROT_READ | PROT_WRITE, MAP_SHARED, ring, IORING_OFF_SQ_RING);
-	cq = params.features & IORING_FEAT_SINGLE_MMAP ? sq
-	     : mmap(NULL, cq_len, PROT_READ | PROT_WRITE, MAP_SHARED, ring, IORING_OFF_CQ_RING);
-	sqes = mmap(NULL, params.sq_entries * sizeof(*sqes), PROT_READ | PROT_WRITE, MAP_SHARED, ring, IORING_OFF_SQES);
+	cq = sq;
+	if (!(params.features & IORING_FEAT_SINGLE_MMAP))
+		cq = mmap(NULL, cq_len, PROT_READ | PROT_WRITE, MAP_SHARED, ring,
+			  IORING_OFF_CQ_RING);
+	sqes = mmap(NULL, params.sq_entries * sizeof(*sqes), PROT_READ | PROT_WRITE, MAP_SHARED,
+		    ring, IORING_OFF_SQES);
 	if (sq == MAP_FAILED || cq == MAP_FAILED || sqes == MAP_FAILED)
 		DIE("mmap");
 }
 
-static uint32_t *at(uint8_t *base, uint32_t off)
+static uint32_t *at(uint8_t *base, uint32_t off) { return (uint32_t *)(void *)(base + off); }
+
+static uint32_t acquire(uint8_t *base, uint32_t off)
 {
-	return (uint32_t *)(void *)(base + off);
+	return __atomic_load_n(at(base, off), __ATOMIC_ACQUIRE);
 }
 
 static struct io_uring_sqe *sqe(int opcode, int fd, const void *addr, uint32_t len, uint64_t off)
@@ -81,24 +90,36 @@ static struct io_uring_sqe *sqe(int opcode, int fd, const void *addr, uint32_t l
 	return e;
 }
 
+static struct io_uring_sqe *renameat_sqe(const char *from, const char *to)
+{
+	return sqe(IORING_OP_RENAMEAT, AT_FDCWD, from, (uint32_t)AT_FDCWD, (uint64_t)(uintptr_t)to);
+}
+
+/* Submits n and waits for as many. */
+static long enter(int fd, unsigned n, unsigned flags)
+{
+	return syscall(SYS_io_uring_enter, fd, n, n, flags, NULL, 0);
+}
+
 /* Submits what is queued and waits for n completions; results by order of submission. */
 static void submit(unsigned n, int *results)
 {
 	uint64_t first = next_data - n;
+	unsigned flags = IORING_ENTER_GETEVENTS | (entered < 0 ? 0 : ENTER_REGISTERED_RING);
+	int to = entered < 0 ? ring : entered;
 
 	if (params.flags & IORING_SETUP_SQPOLL) {
-		while (__atomic_load_n(at(cq, params.cq_off.tail), __ATOMIC_ACQUIRE) - *at(cq, params.cq_off.head) < n)
-			if (__atomic_load_n(at(sq, params.sq_off.flags), __ATOMIC_ACQUIRE) & IORING_SQ_NEED_WAKEUP &&
-			    syscall(SYS_io_uring_enter, ring, 0, 0, IORING_ENTER_SQ_WAKEUP, NULL, 0) < 0)
+		while (acquire(cq, params.cq_off.tail) - *at(cq, params.cq_off.head) < n)
+			if (acquire(sq, params.sq_off.flags) & IORING_SQ_NEED_WAKEUP &&
+			    enter(ring, 0, IORING_ENTER_SQ_WAKEUP) < 0)
 				DIE("io_uring_enter");
-	} else if (syscall(SYS_io_uring_enter, entered < 0 ? ring : entered, n, n,
-	                   IORING_ENTER_GETEVENTS | (entered < 0 ? 0 : ENTER_REGISTERED_RING), NULL, 0) != (long)n) {
+	} else if (enter(to, n, flags) != (long)n) {
 		DIE("io_uring_enter");
 	}
 	for (unsigned i = 0; i < n; i++) {
 		uint32_t head = *at(cq, params.cq_off.head);
 		struct io_uring_cqe *e = (struct io_uring_cqe *)(void *)(cq + params.cq_off.cqes) +
-		                         (head & *at(cq, params.cq_off.ring_mask));
+					 (head & *at(cq, params.cq_off.ring_mask));
 
 		results[e->user_data - first] = e->res;
 		__atomic_store_n(at(cq, params.cq_off.head), head + 1, __ATOMIC_RELEASE);
@@ -119,7 +140,8 @@ static void say(const char *name, int fd, const char *path, int res)
 
 	if (fd >= 0)
 		snprintf(number, sizeof(number), "%d", fd);
-	printf("io_uring.%s\t%s\t%s%s%s\t%d\n", name, number, path ? folder : "-", path ? "/" : "", path ? path : "", res);
+	printf("io_uring.%s\t%s\t%s%s%s\t%d\n", name, number, path ? folder : "-", path ? "/" : "",
+	       path ? path : "", res);
 }
 
 /* One more member behind the last line. */
@@ -129,12 +151,16 @@ static void detail(const char *name, int fd, const char *path, int res, const ch
 
 	if (fd >= 0)
 		snprintf(number, sizeof(number), "%d", fd);
-	printf("io_uring.%s\t%s\t%s%s%s\t%d\t%s\n", name, number, path ? folder : "-", path ? "/" : "", path ? path : "", res, has);
+	printf("io_uring.%s\t%s\t%s%s%s\t%d\t%s\n", name, number, path ? folder : "-",
+	       path ? "/" : "", path ? path : "", res, has);
 }
 
 static void enter_by_number(void)
 {
-	struct { uint32_t offset, resv; uint64_t data; } up = { UINT32_MAX, 0, (uint64_t)ring };
+	struct {
+		uint32_t offset, resv;
+		uint64_t data;
+	} up = { UINT32_MAX, 0, (uint64_t)ring };
 
 	if (syscall(SYS_io_uring_register, ring, REGISTER_RING_FDS, &up, 1) != 1)
 		DIE("IORING_REGISTER_RING_FDS");
@@ -166,14 +192,25 @@ static int file(const char *name, unsigned size)
 
 static void files(void)
 {
-	struct { uint32_t offset, resv; uint64_t data; } update = { 0 };
-	struct { uint32_t nr, flags; uint64_t resv, data, tags; } sparse = { .nr = 4, .flags = 1 };
-	struct sockaddr_in nobody = { .sin_family = AF_INET, .sin_port = htons(9), .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct {
+		uint32_t offset, resv;
+		uint64_t data;
+	} update = { 0 };
+	struct {
+		uint32_t nr, flags;
+		uint64_t resv, data, tags;
+	} sparse = { .nr = 4, .flags = 1 };
+	struct sockaddr_in nobody = { .sin_family = AF_INET,
+				      .sin_port = htons(9),
+				      .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	static char data[300];
 	int a = file("a", 100), b = file("b", 200), s, both[2];
 	struct iovec iov = { data, 1 };
 	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(a))] = { 0 };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control) };
+	struct msghdr msg = { .msg_iov = &iov,
+			      .msg_iovlen = 1,
+			      .msg_control = control,
+			      .msg_controllen = sizeof(control) };
 	pthread_t thread;
 
 	close(file("c", 50));
@@ -218,7 +255,9 @@ static void files(void)
 	detail("connect", s, "*", one(), "127.0.0.1:9");
 	if (socketpair(AF_UNIX, SOCK_DGRAM, 0, both))
 		DIE("socketpair");
-	*CMSG_FIRSTHDR(&msg) = (struct cmsghdr){ .cmsg_len = CMSG_LEN(sizeof(a)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS };
+	*CMSG_FIRSTHDR(&msg) = (struct cmsghdr){ .cmsg_len = CMSG_LEN(sizeof(a)),
+						 .cmsg_level = SOL_SOCKET,
+						 .cmsg_type = SCM_RIGHTS };
 	memcpy(CMSG_DATA(CMSG_FIRSTHDR(&msg)), &a, sizeof(a));
 	sqe(IORING_OP_SENDMSG, both[0], &msg, 1, 0);
 	detail("sendmsg", both[0], "*", one(), "control data is not decoded");
@@ -226,7 +265,7 @@ static void files(void)
 	detail("unlinkat", -1, "c", one(), "was={file size=50 ");
 	sqe(OP_FTRUNCATE, b, NULL, 0, 5);
 	detail("ftruncate", b, "b", one(), "was={file size=200 ");
-	sqe(IORING_OP_RENAMEAT, AT_FDCWD, "a", (uint32_t)AT_FDCWD, (uint64_t)(uintptr_t)"b")->rename_flags = 2;
+	renameat_sqe("a", "b")->rename_flags = 2;
 	detail("renameat", -1, "a", one(), "RENAME_EXCHANGE");
 	if (read(0, data, 1) < 0)
 		DIE("read");
@@ -250,7 +289,8 @@ int main(int argc, char **argv)
 		DIE("read");
 	}
 	setup();
-	if (argc > 2 && !strcmp(argv[2], "before") && (write(1, "ready\n", 6) != 6 || read(0, data, 1) != 1))
+	if (argc > 2 && !strcmp(argv[2], "before") &&
+	    (write(1, "ready\n", 6) != 6 || read(0, data, 1) != 1))
 		DIE("read");
 
 	sqe(IORING_OP_OPENAT, AT_FDCWD, "one", 0644, 0)->open_flags = O_RDWR | O_CREAT | O_TRUNC;
@@ -273,7 +313,7 @@ int main(int argc, char **argv)
 	sqe(IORING_OP_READ, 0, data, 10, 0)->flags = IOSQE_FIXED_FILE;
 	say("read", fd, "one", one());
 
-	sqe(IORING_OP_RENAMEAT, AT_FDCWD, "one", (uint32_t)AT_FDCWD, (uint64_t)(uintptr_t)"two");
+	renameat_sqe("one", "two");
 	say("renameat", -1, "one", one());
 	sqe(IORING_OP_MKDIRAT, AT_FDCWD, "dir", 0755, 0);
 	say("mkdirat", -1, "dir", one());

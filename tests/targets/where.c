@@ -169,7 +169,7 @@ static void timed(long calls)
 	start = now_ns();
 	call(calls);
 	snprintf(line, sizeof(line), "ns %llu",
-	         (unsigned long long)((now_ns() - start) / (uint64_t)calls));
+		 (unsigned long long)((now_ns() - start) / (uint64_t)calls));
 	say(line);
 }
 

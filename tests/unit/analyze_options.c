@@ -20,7 +20,8 @@ static const struct action actions[] = {
 
 static int parse(struct options *o, const char *const *words)
 {
-	char *argv[16] = { (char *)(uintptr_t)"fanalyze" };
+	static char name[] = "fanalyze";
+	char *argv[16] = { name };
 	int argc = 1;
 
 	while (words[argc - 1] && argc < 15) {
@@ -37,7 +38,11 @@ extern int optind;
 
 static void times(void)
 {
-	static const struct { const char *in; bool good; int64_t ns; } row[] = {
+	static const struct {
+		const char *in;
+		bool good;
+		int64_t ns;
+	} row[] = {
 		{ "1970-01-01", true, 0 },
 		{ "1970-01-02T00:00:01", true, 86401000000000 },
 		{ "2024-05-06T07:08:09.123456789Z", true, 1714979289123456789 },
@@ -46,10 +51,19 @@ static void times(void)
 		{ "2024-05-06T07:08:09-0130", true, 1714984689000000000 },
 		{ "@1714979289.25", true, 1714979289250000000 },
 		{ "@0", true, 0 },
-		{ "", false, 0 }, { "@", false, 0 }, { "@-1", false, 0 }, { "@99999999999999", false, 0 },
-		{ "yesterday", false, 0 }, { "2024-13-01", false, 0 }, { "2024-05-06T25:00", false, 0 },
-		{ "2024-05-06T07:08:09.", false, 0 }, { "2024-05-06T07:08:09Zx", false, 0 }, { "2024-05-06T", false, 0 },
-		{ "24-05-06", false, 0 }, { "@1x", false, 0 }, { "2024-05-06+02", false, 0 },
+		{ "", false, 0 },
+		{ "@", false, 0 },
+		{ "@-1", false, 0 },
+		{ "@99999999999999", false, 0 },
+		{ "yesterday", false, 0 },
+		{ "2024-13-01", false, 0 },
+		{ "2024-05-06T25:00", false, 0 },
+		{ "2024-05-06T07:08:09.", false, 0 },
+		{ "2024-05-06T07:08:09Zx", false, 0 },
+		{ "2024-05-06T", false, 0 },
+		{ "24-05-06", false, 0 },
+		{ "@1x", false, 0 },
+		{ "2024-05-06+02", false, 0 },
 	};
 
 	for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
@@ -69,19 +83,24 @@ int main(void)
 	times();
 	is_int(PARSE(&o, "x.frz"), 0, "a case alone");
 	ok(o.action == &actions[0] && !strcmp(o.case_path, "x.frz"), "is the summary");
-	is_int(PARSE(&o, "--pid", "1,23", "--timeline", "x.frz", "--path", "/a*", "--failed", "--limit", "7", "--syscall",
-		     "read,openat", "--format", "csv"), 0, "in any order");
-	ok(o.action == &actions[1] && !strcmp(o.filters.pid, "1,23") && !strcmp(o.filters.path, "/a*") && o.filters.failed &&
-	   o.filters.limit == 7 && o.format == OUTPUT_CSV, "all taken");
+	is_int(PARSE(&o, "--pid", "1,23", "--timeline", "x.frz", "--path", "/a*", "--failed",
+		     "--limit", "7", "--syscall", "read,openat", "--format", "csv"),
+	       0, "in any order");
+	ok(o.action == &actions[1] && !strcmp(o.filters.pid, "1,23") &&
+		   !strcmp(o.filters.path, "/a*") && o.filters.failed && o.filters.limit == 7 &&
+		   o.format == OUTPUT_CSV,
+	   "all taken");
 	is_int(PARSE(&o, "x.frz", "--sql", "SELECT 1"), 0, "an action with an argument");
 	is_str(o.arg, "SELECT 1", "is its argument");
-	is_int(PARSE(&o, "x.frz", "--syscall", "io_uring.read"), 0, "an io_uring operation is a call");
+	is_int(PARSE(&o, "x.frz", "--syscall", "io_uring.read"), 0,
+	       "an io_uring operation is a call");
 	is_int(PARSE(&o, "--sql", "SELECT 1", "--", "--files"), 0, "a case named like an option");
 	is_str(o.case_path, "--files", "behind --");
 
-	is_int(PARSE(&o, "x.frz", "--verify", "--require", "sealed", "--allowed-signers", "s"), 0, "what goes together");
+	is_int(PARSE(&o, "x.frz", "--verify", "--require", "sealed", "--allowed-signers", "s"), 0,
+	       "what goes together");
 
-	fclose(stderr);         /* what follows complains */
+	fclose(stderr); /* what follows complains */
 	stderr = fopen("/dev/null", "w");
 	is_int(PARSE(&o, "x.frz", "--timeline", "--files"), 3, "two actions");
 	is_int(PARSE(&o, "x.frz", "y.frz"), 3, "two cases");

@@ -135,7 +135,8 @@ static void sums(void)
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		is_int(frz_add(rows[i].a, rows[i].b), rows[i].sum, "a sum stays within what there is");
+		is_int(frz_add(rows[i].a, rows[i].b), rows[i].sum,
+		       "a sum stays within what there is");
 	is_int(frz_i64(UINT64_MAX), INT64_MAX, "the largest number");
 	is_int(frz_i64((uint64_t)INT64_MAX + 1), INT64_MAX, "one too large");
 	is_int(frz_i64(INT64_MAX), INT64_MAX, "one that fits");

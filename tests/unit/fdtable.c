@@ -15,8 +15,8 @@
 #define ROUNDS 300000
 
 static struct fdtable *table[TABLES];
-static uint64_t model[TABLES][FDS];             /* instance, 0 none */
-static bool written[TABLES][FDS];               /* was declared */
+static uint64_t model[TABLES][FDS]; /* instance, 0 none */
+static bool written[TABLES][FDS];   /* was declared */
 static unsigned wrong;
 
 static struct fileinfo file_of(int fd)
@@ -32,10 +32,7 @@ static struct fileinfo file_of(int fd)
 	return f;
 }
 
-static void expect(bool good)
-{
-	wrong += !good;
-}
+static void expect(bool good) { wrong += !good; }
 
 static void bind_one(unsigned t, int fd)
 {
@@ -67,7 +64,8 @@ static void end_one(unsigned t, int fd)
 		/* of what was never declared nothing may be left */
 		expect(!model[t][fd] || !written[t][fd]);
 	} else {
-		expect(e->instance == model[t][fd] && fdtable_unbind(table[t], e) && !fdtable_unbind(table[t], e));
+		expect(e->instance == model[t][fd] && fdtable_unbind(table[t], e) &&
+		       !fdtable_unbind(table[t], e));
 		fdent_unref(e);
 	}
 	model[t][fd] = 0;
@@ -83,7 +81,8 @@ static void look_one(unsigned t, int fd)
 	if (e) {
 		expect(e->instance == model[t][fd] && e->bound && e->in == table[t]);
 	} else if (s.instance) {
-		expect(s.instance == model[t][fd] && s.ino == file.f.ino && s.check == fileinfo_check(&file));
+		expect(s.instance == model[t][fd] && s.ino == file.f.ino &&
+		       s.check == fileinfo_check(&file));
 		e = fdtable_wake(table[t], fd, &file);
 		expect(e && e->instance == s.instance && !e->opening && e->file.path && !file.path);
 		e->opening = false;
@@ -155,17 +154,20 @@ int main(void)
 		/* ends some while it goes on, which puts others to sleep */
 		fdtable_each_asleep(table[t], 0, FDS, count_asleep, &t);
 		all += seen - awake;
-		ok(awake && seen > awake && seen >= known && !wrong, "table %u: %u awake and %u asleep visited", t, awake, seen - awake);
+		ok(awake && seen > awake && seen >= known && !wrong,
+		   "table %u: %u awake and %u asleep visited", t, awake, seen - awake);
 	}
 	ok(all > FDS, "most sleep");
 
 	expect(!fdtable_is_ending(table[0], 9));
 	for (int i = 0; i < 20; i++)
 		fdtable_ending(table[0], i, i * 10, i * 10 + 5);
-	ok(fdtable_is_ending(table[0], 15) && fdtable_is_ending(table[0], 9), "calls that end fds: beyond what is remembered, any may");
+	ok(fdtable_is_ending(table[0], 15) && fdtable_is_ending(table[0], 9),
+	   "calls that end fds: beyond what is remembered, any may");
 	for (int i = 19; i >= 0; i--)
 		fdtable_ended(table[0], i);
-	ok(!fdtable_is_ending(table[0], 15) && !fdtable_is_ending(table[0], 9), "until they are over");
+	ok(!fdtable_is_ending(table[0], 15) && !fdtable_is_ending(table[0], 9),
+	   "until they are over");
 
 	for (unsigned t = 0; t < TABLES; t++)
 		fdtable_unref(table[t]);

@@ -13,10 +13,7 @@
 static cpu_set_t all;
 static int one_cpu, other_cpu;
 
-static void nap_ms(unsigned ms)
-{
-	usleep(ms * 1000);
-}
+static void nap_ms(unsigned ms) { usleep(ms * 1000); }
 
 static pid_t sleeper(void)
 {
@@ -164,7 +161,7 @@ static pid_t owner(pid_t target, struct guardian_area *area, bool set)
 		struct guardian *g;
 		cpu_set_t mask;
 
-		signal(SIGINT, SIG_DFL);      /* ignored in what a shell put into the background */
+		signal(SIGINT, SIG_DFL); /* ignored in what a shell put into the background */
 		setpgid(0, 0);
 		g = guardian_new(area);
 		if (!g || !take(g, target))
@@ -213,7 +210,7 @@ static void test_not_set_yet(void)
 static struct guardian_area *shared_area(void)
 {
 	void *m = mmap(NULL, sizeof(struct guardian_area), PROT_READ | PROT_WRITE,
-	               MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+		       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
 	if (m == MAP_FAILED)
 		bail_out("mmap");

@@ -36,12 +36,13 @@ struct mini {
 	unsigned n;
 	struct mini_thread *last;
 	uint64_t stops;
-	volatile sig_atomic_t *stop;    /* leave when it is set, after an interrupted wait */
-	uint64_t max_stops;             /* leave after so many; 0: never */
+	volatile sig_atomic_t *stop; /* leave when it is set, after an interrupted wait */
+	uint64_t max_stops;	     /* leave after so many; 0: never */
 };
 
-#define MINI_OPTIONS (PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK | \
-                      PTRACE_O_TRACEVFORK | PTRACE_O_TRACEEXEC)
+#define MINI_OPTIONS                                                                               \
+	(PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK |  \
+	 PTRACE_O_TRACEEXEC)
 
 static uint64_t mini_now(void)
 {
@@ -110,8 +111,7 @@ static void mini_remove(struct mini *m, struct mini_thread *t, bool gone)
 	free(t);
 }
 
-__attribute__((unused))
-static bool mini_attach(struct mini *m, pid_t pid)
+static __attribute__((unused)) bool mini_attach(struct mini *m, pid_t pid)
 {
 	char path[64];
 	bool found;
@@ -205,8 +205,7 @@ static void mini_status(struct mini *m, pid_t tid, int status, bool leaving)
 }
 
 /* Until no tracee is left, or told to leave: then all are detached. */
-__attribute__((unused))
-static void mini_run(struct mini *m)
+static __attribute__((unused)) void mini_run(struct mini *m)
 {
 	int status;
 	pid_t tid;

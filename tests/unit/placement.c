@@ -16,9 +16,7 @@ static int first_cpu, second_cpu;
 /* What the processes of a test tell each other. */
 struct shared {
 	_Atomic int go, leave;
-	_Atomic unsigned sets, restores;
-	_Atomic unsigned bad_looks, looks;
-	_Atomic unsigned done;
+	_Atomic unsigned sets, restores, bad_looks, looks, done;
 	_Atomic uint64_t worst_ns, ns;
 	_Atomic int children[64];
 	_Atomic unsigned nchildren;
@@ -26,10 +24,7 @@ struct shared {
 
 static struct shared *sh;
 
-static void sh_reset(void)
-{
-	memset((void *)sh, 0, sizeof(*sh));
-}
+static void sh_reset(void) { memset((void *)sh, 0, sizeof(*sh)); }
 
 /* ---- the tracer, a child ---- */
 
@@ -90,7 +85,7 @@ static void end(pid_t pid)
 	waitpid(pid, NULL, __WALL);
 }
 
-static uint64_t own_worst_ns;   /* the longest nap of 1 ms of this process, which nobody traces */
+static uint64_t own_worst_ns; /* the longest nap of 1 ms of this process, which nobody traces */
 
 static bool until(const _Atomic unsigned *n, unsigned at_least, unsigned ms)
 {
@@ -522,7 +517,7 @@ static void *computing_thread(void *arg)
 	(void)arg;
 	for (;;) {
 		syscall(SYS_getppid);
-		for (volatile int i = 0; i < 400000; i++)       /* about 0.1 ms */
+		for (volatile int i = 0; i < 400000; i++) /* about 0.1 ms */
 			;
 	}
 	return NULL;
@@ -546,8 +541,7 @@ static void test_computing(void)
 	for (; looks < 100; looks++, mini_nap_ms(3))
 		together += atomic_load(&sh->sets) >= atomic_load(&sh->restores) + 2;
 	diag("%u set, %u restored", sh->sets, sh->restores);
-	ok(together < 20, "threads that compute are not held on one CPU (%u of %u looks)",
-	   together, looks);
+	ok(together < 20, "threads that compute are not held on a CPU (%u of %u)", together, looks);
 	leave(tracer);
 	ok(masks_are(target, &all), "their masks after that are those before");
 	end(target);
@@ -647,19 +641,25 @@ static void test_none_lost(enum placement_mode mode, unsigned others, const char
 	target = start(run_turns, NULL);
 	mini_nap_ms(50);
 	tracer = trace(mode, target, NULL);
-	ok(until(&sh->done, 20, 30000),
-	   "%s: 20 of %u threads get through %u turns beside two hot ones", name, others + 22, TURNS);
-	diag("%s: the longest turn of 1 ms took %.1f ms, here %.1f ms", name, (double)sh->worst_ns / 1e6,
-	     (double)own_worst_ns / 1e6);
-	/* a turn takes both of them four times on a CPU that others may want, a nap takes one once */
+	ok(until(&sh->done, 20, 30000), "%s: 20 of %u threads get through %u turns beside two hot",
+	   name, others + 22, TURNS);
+	diag("%s: the longest turn of 1 ms took %.1f ms, here %.1f ms", name,
+	     (double)sh->worst_ns / 1e6, (double)own_worst_ns / 1e6);
+	/* a turn takes both four times on a CPU that others may want, a nap takes one once */
 	ok(sh->worst_ns < 1000000000 + 16 * own_worst_ns, "%s: none waited for a second", name);
 	leave(tracer);
 	ok(masks_are(target, &all), "%s: masks after that are those before", name);
 	end(target);
 }
 
-static const struct { enum placement_mode mode; const char *name; } modes[] = {
-	{ PLACE_AUTO, "auto" }, { PLACE_NONE, "none" }, { PLACE_SPIN, "spin" }, { PLACE_COLOCATE, "colocate" },
+static const struct {
+	enum placement_mode mode;
+	const char *name;
+} modes[] = {
+	{ PLACE_AUTO, "auto" },
+	{ PLACE_NONE, "none" },
+	{ PLACE_SPIN, "spin" },
+	{ PLACE_COLOCATE, "colocate" },
 };
 
 int main(void)

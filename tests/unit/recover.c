@@ -135,18 +135,20 @@ static bool good_case(const char *path, uint64_t at_least, uint64_t at_most, con
 	bool good;
 
 	fake_read(path, &s);
-	/* A machine so busy that the helper gets no turn for two seconds makes the recorder drop events,
-	 * which it counts: those are in the case as lost, and nothing else may be missing. */
-	good = s.err == FRZ_END && (!s.breaks || s.head.lost) && s.events + s.head.lost >= at_least &&
-	       s.events + s.head.lost <= at_most && (!s.events || s.first == 1) &&
-	       (s.head.lost ? s.last <= s.events + s.head.lost : s.last == s.events) && !fake_exists(path, ".tail");
+	/* A machine so busy that the helper gets no turn for two seconds makes the recorder drop
+	 * events, which it counts: those are in the case as lost, and no other may be missing. */
+	good = s.err == FRZ_END && (!s.breaks || s.head.lost) &&
+	       s.events + s.head.lost >= at_least && s.events + s.head.lost <= at_most &&
+	       (!s.events || s.first == 1) &&
+	       (s.head.lost ? s.last <= s.events + s.head.lost : s.last == s.events) &&
+	       !fake_exists(path, ".tail");
 	if (!good) {
 		ok(false, "%s, round %u", name, round);
 		diag("%s: %s; events %llu, lost %llu, account %llu to %llu, breaks %llu, first %llu",
 		     frz_strerror(s.err), s.fault.what, (unsigned long long)s.events,
-		     (unsigned long long)s.head.lost,
-		     (unsigned long long)at_least, (unsigned long long)at_most,
-		     (unsigned long long)s.breaks, (unsigned long long)s.first);
+		     (unsigned long long)s.head.lost, (unsigned long long)at_least,
+		     (unsigned long long)at_most, (unsigned long long)s.breaks,
+		     (unsigned long long)s.first);
 	}
 	return good;
 }
@@ -395,7 +397,8 @@ static void tail_destroyed(void)
 }
 
 /* An entry in the middle of a half says something else, and its checksum is right. */
-static void forge_entry(struct frz_tail *t, struct tail *m, uint8_t type, uint64_t mono, uint64_t dur)
+static void forge_entry(struct frz_tail *t, struct tail *m, uint8_t type, uint64_t mono,
+			uint64_t dur)
 {
 	struct frz_tail_half *h = &t->half[0];
 	uint64_t at = 0, from;
@@ -409,7 +412,8 @@ static void forge_entry(struct frz_tail *t, struct tail *m, uint8_t type, uint64
 	} while (at < h->usable / 2 || e.len > sizeof(rec) || !FRZ_REC_EVENT(e.rec[0]));
 	memcpy(rec, e.rec, e.len);
 	rec[0] = type;
-	frz_tail_put_entry(m->map + (h->data - m->map), from, h->seed, rec, e.len, mono ? mono : e.mono_ns, dur);
+	frz_tail_put_entry(m->map + (h->data - m->map), from, h->seed, rec, e.len,
+			   mono ? mono : e.mono_ns, dur);
 	if (e.last)
 		frz_tail_mark_last(m->map + (h->data - m->map), from);
 }
@@ -456,19 +460,22 @@ static void tail_nonsense(void)
 		copy_file(tail0, tail);
 		look_at_tail(path, &m, &t);
 		if (rows[i].half)
-			frz_tail_put_half(m.map + (t.half[0].data - m.map) - FRZ_TAIL_PAGE, t.head.genesis_link,
-					  t.half[0].generation, t.half[0].first_event, rows[i].mono,
-					  t.half[0].real);
+			frz_tail_put_half(m.map + (t.half[0].data - m.map) - FRZ_TAIL_PAGE,
+					  t.head.genesis_link, t.half[0].generation,
+					  t.half[0].first_event, rows[i].mono, t.half[0].real);
 		else
 			forge_entry(&t, &m, rows[i].type, rows[i].mono, rows[i].dur);
 		tail_close(&m);
 		*err = '\0';
-		ok(recover_case(path, &r, err, sizeof err) == 0, "with a right checksum, %s: %s", rows[i].name, err);
+		ok(recover_case(path, &r, err, sizeof err) == 0, "with a right checksum, %s: %s",
+		   rows[i].name, err);
 		fake_read(path, &s);
-		ok(s.err == FRZ_END && !s.breaks && s.events == r.events && s.not_had == r.tail_unusable &&
+		ok(s.err == FRZ_END && !s.breaks && s.events == r.events &&
+			   s.not_had == r.tail_unusable &&
 			   (r.tail_unusable == 0) == rows[i].taken &&
 			   (s.events > whole) == (rows[i].taken || !rows[i].half),
-		   "  what stands before it is recovered, the rest is told: %s", r.damage ? r.damage : "");
+		   "  what stands before it is recovered, the rest is told: %s",
+		   r.damage ? r.damage : "");
 	}
 	fake_remove(path);
 	free(path), free(tail), free(case0), free(tail0);
@@ -759,8 +766,8 @@ static void bring_back(const char *tail, size_t size, unsigned percent)
 	close(fd);
 }
 
-/* Power lost at any time: what was in the tail when it was synced last stays, whichever of the pages that
- * were written since reached the medium. */
+/* Power lost at any time: what was in the tail when it was synced last stays, whichever of the
+ * pages that were written since reached the medium. */
 static void synced_stays(enum writer_sync sync, unsigned recorders, unsigned rounds)
 {
 	char *path = fake_path("synced.frz"), *tail = suffixed(path, ".tail");

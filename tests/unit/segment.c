@@ -38,10 +38,9 @@ static const struct sample hard[] = {
 /* A segment without events, as its block tells of it. */
 static struct frz_case_segment block(size_t raw_len, uint64_t first, uint64_t last)
 {
-	return (struct frz_case_segment){ .raw_len = raw_len,
-					  .first_event = 1,
-					  .first.mono_ns = first,
-					  .last.mono_ns = last };
+	return (struct frz_case_segment){
+		.raw_len = raw_len, .first_event = 1, .first.mono_ns = first, .last.mono_ns = last
+	};
 }
 
 static size_t stop_record(uint8_t *mem, unsigned tid)
@@ -228,7 +227,8 @@ static void windows(void)
 	uint8_t *raw;
 	const char *why = "";
 
-	ok(frz_unpack(frame, sizeof(frame), 256, &raw, &why) == FRZ_E_CORRUPT, "a window of 16 MiB");
+	ok(frz_unpack(frame, sizeof(frame), 256, &raw, &why) == FRZ_E_CORRUPT,
+	   "a window of 16 MiB");
 	frame[5]++;
 	ok(frz_unpack(frame, sizeof(frame), 256, &raw, &why) == FRZ_E_LIMIT, "of 18 MiB");
 }

@@ -1,4 +1,4 @@
-/* spans.c - a filtered timeline finds every event, also those that ended long after others began. */
+/* spans.c - a filtered timeline finds every event, also those that took long. */
 #include <sqlite3.h>
 #include <stdlib.h>
 
@@ -34,18 +34,22 @@ static int64_t number(const char *sql)
 	sqlite3_stmt *st = NULL;
 	int64_t v = -1;
 
-	if (sqlite3_prepare_v2(db, sql, -1, &st, NULL) == SQLITE_OK && sqlite3_step(st) == SQLITE_ROW)
+	if (sqlite3_prepare_v2(db, sql, -1, &st, NULL) == SQLITE_OK &&
+	    sqlite3_step(st) == SQLITE_ROW)
 		v = sqlite3_column_int64(st, 0);
 	sqlite3_finalize(st);
 	return v;
 }
 
-/* Events from..to: time goes on, and one in ten began long before it ends. A rare path now and then. */
+/* Events from..to: time goes on, one in ten began long before it ends. Some have a rare path. */
 static bool events(struct spans *s, int from, int to)
 {
 	sqlite3_stmt *st = NULL;
-	bool good = sqlite3_prepare_v2(db, "INSERT INTO events (ts, seq, dur, thread, call, path, errno)"
-				       " VALUES (?, ?, 1, ?, ?, ?, ?)", -1, &st, NULL) == SQLITE_OK;
+	bool good =
+		sqlite3_prepare_v2(db,
+				   "INSERT INTO events (ts, seq, dur, thread, call, path, errno)"
+				   " VALUES (?, ?, 1, ?, ?, ?, ?)",
+				   -1, &st, NULL) == SQLITE_OK;
 
 	for (int seq = from; good && seq < to; seq++) {
 		int64_t ts = seq * 10 - (below(10) ? 0 : (int64_t)below((uint32_t)seq * 10));
@@ -98,7 +102,7 @@ static void compare(const char *when)
 {
 	same(rows_of((struct filters){ NONE }), number("SELECT count(*) FROM events"), "all", when);
 	same(rows_of((struct filters){ NONE, .pid = "102,103" }),
-	       number("SELECT count(*) FROM events WHERE thread IN (2, 3)"), "by pid", when);
+	     number("SELECT count(*) FROM events WHERE thread IN (2, 3)"), "by pid", when);
 	for (int path = 1; path < PATHS; path += 33) {
 		char name[16], sql[80];
 
@@ -107,25 +111,36 @@ static void compare(const char *when)
 		same(rows_of((struct filters){ NONE, .path = name }), number(sql), name, when);
 	}
 	same(rows_of((struct filters){ NONE, .path = "/p/2?7" }),
-	       number("SELECT count(*) FROM events WHERE path BETWEEN 200 AND 299 AND path % 10 = 7"), "by pattern", when);
-	same(rows_of((struct filters){ NONE, .syscall = "c33" }), number("SELECT count(*) FROM events WHERE call = 33"),
-	       "by call", when);
-	same(rows_of((struct filters){ NONE, .failed = true }), number("SELECT count(*) FROM events WHERE errno IS NOT NULL"),
-	       "those that failed", when);
-	same(rows_of((struct filters){ .limit = FILTER_NONE, .since_ns = 70000, .until_ns = 90001 }),
-	       number("SELECT count(*) FROM events WHERE ts >= 70000 AND ts < 90001"), "by time", when);
-	same(rows_of((struct filters){ .limit = FILTER_NONE, .since_ns = 50000, .until_ns = FILTER_NONE, .failed = true,
-					 .pid = "101", .syscall = "c1" }),
-	       number("SELECT count(*) FROM events WHERE ts >= 50000 AND errno IS NOT NULL AND thread = 1 AND call = 1"),
-	       "by several", when);
-	same(rows_of((struct filters){ NONE, .path = "/no/such" }), 0, "by a path that nothing had", when);
+	     number("SELECT count(*) FROM events WHERE path BETWEEN 200 AND 299 AND path % 10 = 7"),
+	     "by pattern", when);
+	same(rows_of((struct filters){ NONE, .syscall = "c33" }),
+	     number("SELECT count(*) FROM events WHERE call = 33"), "by call", when);
+	same(rows_of((struct filters){ NONE, .failed = true }),
+	     number("SELECT count(*) FROM events WHERE errno IS NOT NULL"), "those that failed",
+	     when);
+	same(rows_of((struct filters){
+		     .limit = FILTER_NONE, .since_ns = 70000, .until_ns = 90001 }),
+	     number("SELECT count(*) FROM events WHERE ts >= 70000 AND ts < 90001"), "by time",
+	     when);
+	same(rows_of((struct filters){ .limit = FILTER_NONE,
+				       .since_ns = 50000,
+				       .until_ns = FILTER_NONE,
+				       .failed = true,
+				       .pid = "101",
+				       .syscall = "c1" }),
+	     number("SELECT count(*) FROM events WHERE ts >= 50000"
+		    " AND errno IS NOT NULL AND thread = 1 AND call = 1"),
+	     "by several", when);
+	same(rows_of((struct filters){ NONE, .path = "/no/such" }), 0, "by a path that nothing had",
+	     when);
 }
 
 int main(void)
 {
 	struct spans *s = spans_new();
 
-	if (!s || sqlite3_open(":memory:", &db) != SQLITE_OK || !db_create_tables(db) || !query_functions(db))
+	if (!s || sqlite3_open(":memory:", &db) != SQLITE_OK || !db_create_tables(db) ||
+	    !query_functions(db))
 		bail_out("no database");
 	run("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 400)"
 	    " INSERT INTO strings SELECT i, '/p/' || i, NULL FROM n");
@@ -136,10 +151,12 @@ int main(void)
 	compare("first");
 	ok(number("SELECT count(*) FROM spans") >= 8, "there are several spans");
 	ok(number("SELECT count(*) = 1 + sum(first = before) FROM"
-		  " (SELECT first, lag(until) OVER (ORDER BY id) AS before FROM spans)") == 1, "end to end");
+		  " (SELECT first, lag(until) OVER (ORDER BY id) AS before FROM spans)") == 1,
+	   "end to end");
 	spans_free(s);
 	s = spans_new();
-	ok(s && spans_load(s, db) && events(s, EVENTS / 2, EVENTS) && spans_flush(s, db), "gone on with from the database");
+	ok(s && spans_load(s, db) && events(s, EVENTS / 2, EVENTS) && spans_flush(s, db),
+	   "gone on with from the database");
 	compare("then");
 	spans_free(s);
 	sqlite3_close(db);

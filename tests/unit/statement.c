@@ -5,13 +5,18 @@
 #include "receipt.h"
 #include "tap.h"
 
-static const char sig[] = "-----BEGIN SSH SIGNATURE-----\nU1NIU0lHAAAAAQ==\n-----END SSH SIGNATURE-----\n";
+static const char sig[] =
+	"-----BEGIN SSH SIGNATURE-----\nU1NIU0lHAAAAAQ==\n-----END SSH SIGNATURE-----\n";
 
 static struct frz_statement release_of(void)
 {
-	struct frz_statement s = { .kind = FRZ_CUSTODY_RELEASE, .entry = 2, .block = 17,
-				   .prefix_bytes = 10342, .claimed_time = 1795415400,
-				   .who = "alice@ir", .to = "bob@lab" };
+	struct frz_statement s = { .kind = FRZ_CUSTODY_RELEASE,
+				   .entry = 2,
+				   .block = 17,
+				   .prefix_bytes = 10342,
+				   .claimed_time = 1795415400,
+				   .who = "alice@ir",
+				   .to = "bob@lab" };
 
 	memset(s.case_id, 0xab, sizeof(s.case_id));
 	memset(s.prefix_sha256, 0x12, sizeof(s.prefix_sha256));
@@ -66,7 +71,8 @@ static void there_and_back(void)
 	*s.to = '\0';
 	is_int(frz_statement_format(&s, text, sizeof(text)), 0, "nor one without release-entry");
 	s.release_entry = 1;
-	ok(frz_statement_format(&s, text, sizeof(text)) && strstr(text, "from: bob@lab\nrelease-entry: 1\n"),
+	ok(frz_statement_format(&s, text, sizeof(text)) &&
+		   strstr(text, "from: bob@lab\nrelease-entry: 1\n"),
 	   "a receive");
 	ok(parses(text), "parses");
 	s.kind = FRZ_CUSTODY_SIGN;
@@ -74,7 +80,9 @@ static void there_and_back(void)
 }
 
 /* Each: a piece of the wanted text, and what stands there instead. */
-static const struct { const char *was, *now, *name; } spellings[] = {
+static const struct {
+	const char *was, *now, *name;
+} spellings[] = {
 	{ "", "", NULL },
 	{ "entry: 2", "entry: 02", "a leading zero" },
 	{ "entry: 2", "entry: +2", "a sign before a number" },
@@ -130,8 +138,8 @@ static void other_spellings(void)
 			ok(false, "%s: not found", spellings[i].was);
 			continue;
 		}
-		snprintf(text, sizeof(text), "%.*s%s%s", (int)(at - wanted), wanted, spellings[i].now,
-			 at + strlen(spellings[i].was));
+		snprintf(text, sizeof(text), "%.*s%s%s", (int)(at - wanted), wanted,
+			 spellings[i].now, at + strlen(spellings[i].was));
 		ok(!parses(text), "refused: %s", spellings[i].name);
 	}
 	memcpy(text, wanted, sizeof(wanted));
@@ -146,19 +154,27 @@ static void receipts(void)
 	struct frz_statement s = release_of();
 	uint8_t mem[8192];
 	struct frz_buf b = { .p = mem, .cap = sizeof(mem) };
+	static const char bad[] = "-----BEGIN SSH SIGNATURE-----\n"
+				  "\x1b[2J\n"
+				  "-----END SSH SIGNATURE-----\n";
 	char text[FRZ_RECEIPT_MAX + 1], again[FRZ_STATEMENT_MAX + 1];
-	struct frz_receipt r = { .statement_text = wanted, .statement_len = sizeof(wanted) - 1,
-				 .signature = sig, .signature_len = sizeof(sig) - 1 }, back;
+	struct frz_receipt r = { .statement_text = wanted,
+				 .statement_len = sizeof(wanted) - 1,
+				 .signature = sig,
+				 .signature_len = sizeof(sig) - 1 };
+	struct frz_receipt back;
 	const char *why = "";
 	unsigned passed = 0;
 	size_t n;
 
-	is_int(frz_custody_block(&b, s.block, s.prefix_bytes, s.before, wanted, sig, sizeof(sig) - 1, r.head),
+	is_int(frz_custody_block(&b, s.block, s.prefix_bytes, s.before, wanted, sig,
+				 sizeof(sig) - 1, r.head),
 	       FRZ_OK, "the block of an entry");
 	r.case_bytes = s.prefix_bytes + b.len;
 	n = frz_receipt_format(&r, text, sizeof(text));
 	is_int(frz_receipt_parse(text, n, &back, &why), FRZ_OK, "its receipt");
-	ok(back.statement.entry == 2 && back.signature_len == sizeof(sig) - 1, "names entry and signature");
+	ok(back.statement.entry == 2 && back.signature_len == sizeof(sig) - 1,
+	   "names entry and signature");
 	for (size_t i = 0; i < n; i++) {
 		/* the hash of the whole file is the one thing that only the file can confirm */
 		char *sha = strstr(text, "case-sha256: ");
@@ -177,12 +193,13 @@ static void receipts(void)
 	r.statement_text = again;
 	r.statement_len = frz_statement_format(&s, again, sizeof(again));
 	b.len = 0;
-	frz_custody_block(&b, s.block, s.prefix_bytes, s.before, again, sig, sizeof(sig) - 1, r.head);
+	frz_custody_block(&b, s.block, s.prefix_bytes, s.before, again, sig, sizeof(sig) - 1,
+			  r.head);
 	r.case_bytes = s.prefix_bytes + b.len;
 	n = frz_receipt_format(&r, text, sizeof(text));
-	is_int(frz_receipt_parse(text, n, &back, &why), FRZ_OK, "a remark that looks like a signature's begin is none");
-	ok(!frz_signature_ok("-----BEGIN SSH SIGNATURE-----\n\x1b[2J\n-----END SSH SIGNATURE-----\n", 63),
-	   "a signature with control characters is none");
+	is_int(frz_receipt_parse(text, n, &back, &why), FRZ_OK,
+	       "a remark that looks like a signature's begin is none");
+	ok(!frz_signature_ok(bad, sizeof(bad) - 1), "a signature with control characters is none");
 }
 
 int main(void)

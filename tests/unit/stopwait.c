@@ -20,7 +20,10 @@
 #define SIG  (SIGRTMIN + 5)
 #define SENT 12
 
-static struct { _Atomic unsigned ready, got, died; } *sh;
+struct shared {
+	_Atomic unsigned ready, got, died;
+};
+static struct shared *sh;
 static unsigned quiet, busy;
 
 static void *sleeps(void *arg)
@@ -71,7 +74,8 @@ static void seize(pid_t pid, struct stopwait *w)
 	while (dir && (de = readdir(dir))) {
 		pid_t tid = (pid_t)atoi(de->d_name);
 
-		if (tid > 0 && ptrace(PTRACE_SEIZE, tid, NULL, (void *)PTRACE_O_TRACESYSGOOD) == 0) {
+		if (tid > 0 &&
+		    ptrace(PTRACE_SEIZE, tid, NULL, (void *)PTRACE_O_TRACESYSGOOD) == 0) {
 			ptrace(PTRACE_INTERRUPT, tid, NULL, NULL);
 			stopwait_count(w, 1);
 		}
@@ -133,14 +137,15 @@ static void test(const char *name, unsigned with_quiet, unsigned with_busy, bool
 		t = fork();
 		if (t == 0)
 			tracer(pid, nth, poll);
-		late += !until(&sh->ready, 0);          /* all are seized */
+		late += !until(&sh->ready, 0); /* all are seized */
 		for (unsigned i = 0; i < SENT; i++)
 			kill(pid, SIG);
 		waitpid(t, NULL, 0);
 		late += !sh->died;
 		lost += !until(&sh->got, SENT);
 	}
-	ok(!lost && !late, "%s: %d tracers killed with a signal in hand, none took it along", name, SENT);
+	ok(!lost && !late, "%s: %d tracers killed with a signal in hand, none took it along", name,
+	   SENT);
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
 }

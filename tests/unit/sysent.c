@@ -46,7 +46,8 @@ static void look_ups(void)
 			if (!e)
 				continue;
 			found++;
-			/* a row may have a second number for socketcall, never the other way round */
+			/* a row may have a second number for socketcall, never the other way
+			 * round */
 			wrong += frz_sysnum(abis[a], e->name) != (int)nr;
 			wrong += e != &frz_sysents[e->id];
 		}

@@ -182,7 +182,8 @@ static void errors(void)
 	const char *why;
 
 	start();
-	is_int(frz_tail_parse(mem, size, other, 0, 0, &t, &why), FRZ_E_FOREIGN, "another case's tail");
+	is_int(frz_tail_parse(mem, size, other, 0, 0, &t, &why), FRZ_E_FOREIGN,
+	       "another case's tail");
 	is_int(frz_tail_parse(mem, size - 1, link_of_case, 0, 0, &t, &why), FRZ_E_TRUNCATED,
 	       "one that is too short");
 	is_int(frz_tail_parse(mem, 100, link_of_case, 0, 0, &t, &why), FRZ_E_TRUNCATED,
