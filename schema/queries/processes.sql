@@ -14,5 +14,9 @@ SELECT pid, ppid, coalesce(user, uid) AS user, replace(substr(started, 6, 14), '
 	replace(substr(ended, 6, 14), 'T', ' ') AS ended,
 	CASE WHEN exit_signal IS NOT NULL THEN 'signal ' || exit_signal
 	     WHEN exit_code IS NOT NULL THEN 'exit ' || exit_code END AS status,
-	coalesce(exe, comm) AS exe, cwd, cmdline AS command
-FROM rows;
+	cwd,
+	-- the program, in brackets the name that it was given if that is another, the arguments
+	coalesce(exe || CASE WHEN exe = name OR substr(exe, -length(name) - 1) = '/' || name THEN ''
+			ELSE ' (' || name || ')' END || substr(cmdline, length(name) + 1),
+		cmdline, exe, comm) AS command
+FROM (SELECT *, substr(cmdline, 1, instr(cmdline || ' ', ' ') - 1) AS name FROM rows);
