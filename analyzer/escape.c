@@ -5,14 +5,7 @@
 #include "utf8.h"
 
 /* Characters that a terminal or a reader's eye must not be given as they are. */
-static bool harmful(uint32_t c)
-{
-	return c < 0x20 || (c >= 0x7f && c < 0xa0) ||	     /* C0, DEL, C1 */
-	       c == 0x61c || (c >= 0x200b && c <= 0x200f) || /* zero width, direction */
-	       (c >= 0x2028 && c <= 0x202e) ||		     /* line ends, direction */
-	       (c >= 0x2060 && c <= 0x206f) || c == 0xfeff || (c >= 0xfff9 && c <= 0xfffb) ||
-	       (c >= 0xe0000 && c <= 0xe007f); /* invisible tags */
-}
+static bool harmful(uint32_t c) { return c < 0x20 || c == 0x7f || utf8_deceives(c); }
 
 /* How many bytes from p on are printable ASCII. */
 static size_t plain(const uint8_t *p, size_t n)

@@ -11,6 +11,7 @@
 #include "describe.h"
 #include "sha256.h"
 #include "statement.h"
+#include "utf8.h"
 
 #define SIG_BEGIN "-----BEGIN SSH SIGNATURE-----\n"
 #define SIG_END	  "-----END SSH SIGNATURE-----\n"
@@ -48,25 +49,18 @@ bool frz_person_ok(const char *name)
 	return true;
 }
 
-static bool shows_as_it_is(const char *p, size_t n)
-{
-	char shown[4 * FRZ_REMARK_MAX + 1];
-
-	return frz_escape((const uint8_t *)p, n, shown, sizeof(shown)) == n && !memcmp(shown, p, n);
-}
-
 bool frz_remark_ok(const char *text)
 {
-	size_t n = strlen(text);
+	const uint8_t *p = (const uint8_t *)text;
+	size_t n = strlen(text), len;
+	uint32_t c;
 
 	if (n > FRZ_REMARK_MAX || (n && (text[0] == ' ' || text[n - 1] == ' ')))
 		return false;
-	/* a backslash is itself here, where frz_escape() would double it */
-	while (*text) {
-		n = strcspn(text, "\\");
-		if (!shows_as_it_is(text, n))
+	for (size_t i = 0; i < n; i += len) {
+		len = utf8_char(p + i, n - i, &c);
+		if (!len || c < 0x20 || c == 0x7f || utf8_deceives(c))
 			return false;
-		text += n + (text[n] != '\0');
 	}
 	return true;
 }

@@ -12,38 +12,9 @@
 #include "bytes.h"
 #include "flags.h"
 #include "textbuf.h"
+#include "utf8.h"
 
 /* ---- escaping ---- */
-
-static bool cont(const uint8_t *p, size_t n, size_t i) { return i < n && (p[i] & 0xc0) == 0x80; }
-
-/* Bytes of the well-formed UTF-8 character at p (2 to 4, n >= 1), 0 if there is none;
- * its code point in *cp. */
-static size_t utf8(const uint8_t *p, size_t n, uint32_t *cp)
-{
-	if (p[0] >= 0xc2 && p[0] <= 0xdf && cont(p, n, 1)) {
-		*cp = (uint32_t)(p[0] & 0x1f) << 6 | (p[1] & 0x3f);
-		return 2;
-	}
-	if (p[0] >= 0xe0 && p[0] <= 0xef && cont(p, n, 1) && cont(p, n, 2)) {
-		*cp = (uint32_t)(p[0] & 0x0f) << 12 | (uint32_t)(p[1] & 0x3f) << 6 | (p[2] & 0x3f);
-		return *cp < 0x800 || (*cp >= 0xd800 && *cp <= 0xdfff) ? 0 : 3;
-	}
-	if (p[0] >= 0xf0 && p[0] <= 0xf4 && cont(p, n, 1) && cont(p, n, 2) && cont(p, n, 3)) {
-		*cp = (uint32_t)(p[0] & 0x07) << 18 | (uint32_t)(p[1] & 0x3f) << 12 |
-		      (uint32_t)(p[2] & 0x3f) << 6 | (p[3] & 0x3f);
-		return *cp < 0x10000 || *cp > 0x10ffff ? 0 : 4;
-	}
-	return 0;
-}
-
-/* Characters that move or hide what stands around them: C1 controls, line and paragraph
- * separators, zero-width and bidirectional marks, the byte order mark. */
-static bool deceives(uint32_t cp)
-{
-	return (cp >= 0x80 && cp <= 0x9f) || cp == 0xad || (cp >= 0x200b && cp <= 0x200f) ||
-	       (cp >= 0x2028 && cp <= 0x202e) || (cp >= 0x2060 && cp <= 0x206f) || cp == 0xfeff;
-}
 
 static void put_hex_byte(struct frz_text *t, uint8_t c)
 {
@@ -84,8 +55,8 @@ size_t frz_escape(const uint8_t *p, size_t n, char *out, size_t cap)
 		i = run;
 		if (i == n)
 			break;
-		len = p[i] >= 0x80 ? utf8(p + i, n - i, &cp) : 0;
-		if (len && !deceives(cp)) {
+		len = p[i] >= 0x80 ? utf8_char(p + i, n - i, &cp) : 0;
+		if (len && !utf8_deceives(cp)) {
 			frz_text_put(&t, p + i, len);
 			i += len;
 		} else {

@@ -202,10 +202,49 @@ static void receipts(void)
 	ok(!frz_signature_ok(bad, sizeof(bad) - 1), "a signature with control characters is none");
 }
 
+/* Every character there is, against the list in docs/frz.5. */
+static void characters(void)
+{
+	static const uint32_t refused[][2] = {
+		{ 0, 0x1f },	    { 0x7f, 0x9f },	{ 0xad, 0xad },	     { 0x61c, 0x61c },
+		{ 0x180e, 0x180e }, { 0x200b, 0x200f }, { 0x2028, 0x202e },  { 0x2060, 0x206f },
+		{ 0xd800, 0xdfff }, /* no characters, and so no UTF-8 */
+		{ 0xfeff, 0xfeff }, { 0xfff9, 0xfffb }, { 0xe0000, 0xe007f }
+	};
+	unsigned wrong = 0;
+
+	for (uint32_t c = 1; c < 0x110000; c++) {
+		char s[8] = "a";
+		size_t n = 1;
+		bool good = true;
+
+		if (c < 0x80) {
+			s[n++] = (char)c;
+		} else if (c < 0x800) {
+			s[n++] = (char)(0xc0 | c >> 6);
+		} else if (c < 0x10000) {
+			s[n++] = (char)(0xe0 | c >> 12);
+			s[n++] = (char)(0x80 | (c >> 6 & 0x3f));
+		} else {
+			s[n++] = (char)(0xf0 | c >> 18);
+			s[n++] = (char)(0x80 | (c >> 12 & 0x3f));
+			s[n++] = (char)(0x80 | (c >> 6 & 0x3f));
+		}
+		if (c >= 0x80)
+			s[n++] = (char)(0x80 | (c & 0x3f));
+		s[n] = 'z';
+		for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++)
+			good &= c < refused[i][0] || c > refused[i][1];
+		wrong += frz_remark_ok(s) != good;
+	}
+	is_int(wrong, 0, "characters of a remark: none too many, none too few");
+}
+
 int main(void)
 {
 	there_and_back();
 	other_spellings();
 	receipts();
+	characters();
 	return tap_done();
 }

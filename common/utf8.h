@@ -1,6 +1,6 @@
-/* utf8.h - is a text UTF-8, and what stands for the bytes that are not. */
-#ifndef FANALYZE_UTF8_H
-#define FANALYZE_UTF8_H
+/* utf8.h - is a text UTF-8, what stands for the bytes that are not, and which characters deceive. */
+#ifndef FRZ_UTF8_H
+#define FRZ_UTF8_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -35,6 +35,16 @@ static inline unsigned utf8_char(const uint8_t *p, size_t n, uint32_t *c)
 		return 0;
 	*c = v;
 	return len;
+}
+
+/* Characters that are not seen, or that move or hide what stands around them: C1 controls, line and
+ * paragraph separators, zero-width and bidirectional marks, annotations, tags. */
+static inline bool utf8_deceives(uint32_t c)
+{
+	return (c >= 0x80 && c <= 0x9f) || c == 0xad || c == 0x61c || c == 0x180e ||
+	       (c >= 0x200b && c <= 0x200f) || (c >= 0x2028 && c <= 0x202e) ||
+	       (c >= 0x2060 && c <= 0x206f) || c == 0xfeff || (c >= 0xfff9 && c <= 0xfffb) ||
+	       (c >= 0xe0000 && c <= 0xe007f);
 }
 
 /* All of it UTF-8, and no NUL. */
