@@ -76,10 +76,10 @@ static void take_program(struct tracee *t)
 	if (!file)
 		return;
 	slot = path->slot;
-	take_found(
-		t, FRZ_A_FILE, slot,
-		resolve_program(t->tid, path_dirfd(t, slot), t->bytes + path->off, path->len, file),
-		file);
+	take_found(t, FRZ_A_FILE, slot,
+		   resolve_path(t->tid, path_dirfd(t, slot), t->bytes + path->off, path->len, true,
+				file),
+		   file);
 }
 
 static void take_fd_victim(struct capture *c, struct tracee *t, unsigned slot)

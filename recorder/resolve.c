@@ -326,35 +326,8 @@ ssize_t resolve_base(pid_t tid, int dirfd, const uint8_t *path, size_t n, char *
 bool resolve_path(pid_t tid, int dirfd, const uint8_t *path, size_t n, bool follow,
 		  struct fileinfo *out)
 {
-	char dir[LINK_MAX_BYTES + PATH_MAX];
-	ssize_t dirlen;
-	struct statx st;
-	int fd, failed;
-
-	memset(out, 0, sizeof(*out));
-	fd = walk_path(tid, dirfd, path, n, follow);
-	if (fd < 0)
-		return false;
-	failed = statx(fd, "", LOOK_FLAGS | AT_EMPTY_PATH, STATX_WANTED, &st);
-	close(fd);
-	if (failed)
-		return false;
-	dirlen = resolve_base(tid, dirfd, path, n, dir, LINK_MAX_BYTES - 1);
-	if (dirlen < 0 && errno == ENAMETOOLONG)
-		dirlen = (ssize_t)strlen(strcpy(dir, too_long));
-	if (dirlen < 0)
-		return false;
-	if (dirlen && dir[dirlen - 1] != '/' && path[0] != '/')
-		dir[dirlen++] = '/';
-	take_statx(&out->f, &st);
-	memcpy(dir + dirlen, path, n);
-	return set_path(out, dir, (size_t)dirlen + n);
-}
-
-bool resolve_program(pid_t tid, int dirfd, const uint8_t *path, size_t n, struct fileinfo *out)
-{
 	char own[PROC_PATH_MAX];
-	int at = walk_path(tid, dirfd, path, n, true);
+	int at = walk_path(tid, dirfd, path, n, follow);
 	bool found;
 
 	memset(out, 0, sizeof(*out));

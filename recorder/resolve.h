@@ -49,11 +49,9 @@ bool socket_without_port(const struct fileinfo *fi);
 void resolve_fdinfo(pid_t tid, int fd, int64_t *flags, int64_t *position);
 /* The file at path (n bytes, as the tracee passed it) relative to dirfd (AT_FDCWD: cwd);
  * follow: a symlink at the end. Found as the tracee would find it (walk.h); out->path is the
- * absolute form without symlinks resolved. */
+ * kernel's, whatever symlinks and dots led there. */
 bool resolve_path(pid_t tid, int dirfd, const uint8_t *path, size_t n, bool follow,
 		  struct fileinfo *out);
-/* The same with the kernel's path, symlinks resolved: what an execve of path executes. */
-bool resolve_program(pid_t tid, int dirfd, const uint8_t *path, size_t n, struct fileinfo *out);
 /* The same file opened to be read (only a regular one); -1 with errno. */
 int resolve_open(pid_t tid, int dirfd, const uint8_t *path, size_t n, bool follow);
 int resolve_open_fd(pid_t tid, int fd); /* of an open fd; the program run: fd -1 */

@@ -93,7 +93,7 @@ case, work = tmp + "/case.frz", fresh("work")
 r = frec("-q", "-o", case, "--", sys.executable, tmp + "/target.py", work)
 if is_(r.returncode, 0, "recorded") or diag(r.stderr):
     said = json.loads(r.stderr.splitlines()[-1])
-    got = rows(case, "SELECT syscall, path, detail, ret FROM timeline WHERE detail LIKE '%was={%' ORDER BY ts_ns, seq")
+    got = rows(case, "SELECT seq, syscall, path, detail, ret FROM timeline WHERE detail LIKE '%was={%' ORDER BY ts_ns, seq")
     got = [g for g in got if not (g["detail"] or "").startswith("O_WRONLY|O_CREAT")]   # those that write() made again
     is_sealed(case, "verifies")
     is_(len(got), len(said), f"{len(said)} victims")
@@ -103,6 +103,12 @@ if is_(r.returncode, 0, "recorded") or diag(r.stderr):
             re.search(rf"was={{{kind} size={want['size']} ino={want['ino']}\b", row["detail"])
         ok(good, want["name"], want, row)
     is_(len(said), 12 if os.getuid() == 0 else 7, "all were made")
+    # whatever the path said, the file is called what the kernel calls it
+    files = ["/self"] * 4 + ["/d/file"] * 2 + ["/abs"]
+    if os.getuid() == 0:
+        files += ["/mnt/v", f"/jail{work}/twin", "/jail/etc/passwd", "/jail/etc/passwd", "/jail/link"]
+    called = {r["seq"]: r["path"] for r in rows(case, "SELECT seq, path FROM destroyed_rows")}
+    is_([called.get(g["seq"]) for g in got], [work + f for f in files], "each is told by its own name, not by one that leads to it")
     if os.getuid() == 0:
         is_(rows(case, f"SELECT deleted FROM files_touched WHERE path = '/etc/passwd' AND deleted > 0"), [],
             "what was removed in a chroot is not said to be removed outside")
