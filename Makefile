@@ -214,6 +214,7 @@ SQL = \
 	queries/memory \
 	queries/modes \
 	queries/mounts \
+	queries/namespaces \
 	queries/owners \
 	queries/ptrace \
 	queries/read \
@@ -227,6 +228,7 @@ SQL = \
 	queries/writes-outside \
 	queries/written \
 	queries/written-executed \
+	queries/xattrs \
 
 # tests/unit/NAME.c, by what they link: libcommon; that and recorder/; that and analyzer/
 UNIT_COMMON = \

@@ -34,6 +34,7 @@ static const struct {
 	{ "lremovexattr", "xattr" },
 	{ "fremovexattr", "xattr" },
 	{ "setxattrat", "xattr" },
+	{ "removexattrat", "xattr" },
 	{ "link", "link" },
 	{ "linkat", "link" },
 	{ "symlink", "link" },
@@ -314,6 +315,13 @@ static uint32_t resolved(struct rows *r, const struct frz_call *c, uint32_t path
 	return files_of_path(r, path);
 }
 
+/* By a name of its own now: as good as written. */
+static void put_there(struct rows *r, uint32_t file, int64_t ts)
+{
+	if (file && PEEK(r, files, file, first_write) == NIL)
+		COL(r, files, file, first_write) = ts;
+}
+
 static void renamed(struct rows *r, const struct frz_record *rec, uint32_t path, uint32_t path2,
 		    uint32_t proc, int64_t ts)
 {
@@ -330,6 +338,7 @@ static void renamed(struct rows *r, const struct frz_record *rec, uint32_t path,
 		files_touch(r, from, proc, ts);
 	}
 	to = files_under(r, from, path2);
+	put_there(r, to, ts);
 	files_touch(r, to, proc, ts);
 }
 
@@ -409,7 +418,10 @@ void effects_of(struct rows *r, const struct frz_record *rec, const struct frz_s
 		break;
 	default:
 		if (ci->makes_path || ci->makes_path2) {
-			file = files_of_path(r, ci->makes_path ? path : path2);
+			file = ci->makes_path ? files_of_path(r, path) :
+						files_under(r, resolved(r, c, path), path2);
+			if (ci->makes_path2)
+				put_there(r, file, ts);
 			COL(r, files, file, created)++;
 			files_touch(r, file, l->proc, ts);
 		}

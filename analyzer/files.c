@@ -353,8 +353,13 @@ void fds_bind(struct rows *r, const struct frz_dbind *b)
 	if (!is_new)
 		return;
 	c[fds_how] = b->how;
-	if (b->parent)
+	if (b->parent) {
+		uint32_t parent = fds_of(r, b->parent);
+
 		c[fds_parent] = (int64_t)b->parent;
+		if (parent && c[fds_direction] == NIL)
+			c[fds_direction] = PEEK(r, fds, parent, direction);
+	}
 	own(r, c, map_get(&r->proc_by_table, b->table));
 	if (!grow((void **)&r->next_open, &r->cap_next_open, row, sizeof(*r->next_open))) {
 		r->failed = true;

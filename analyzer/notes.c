@@ -40,6 +40,8 @@ static void declare_proc(struct rows *r, const struct frz_dproc *p)
 	int64_t *c = rows_columns(r, TABLE_procs, proc_row(r, p->pid, p->start));
 
 	c[procs_ppid] = p->ppid;
+	if (c[procs_uid] != NIL && c[procs_uid] != p->uid)
+		c[procs_user] = NIL; /* the name was another's */
 	c[procs_uid] = p->uid;
 	set_if(&c[procs_comm], rows_dec_string(r, p->comm));
 	set_if(&c[procs_exe], rows_dec_string(r, p->exe));

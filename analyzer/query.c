@@ -260,11 +260,12 @@ static void fn_listed(sqlite3_context *c, int argc, sqlite3_value **v)
 }
 
 /* what(path, path2, detail, [call]): the parts that there are, in one text; a path twice only
- * once. The arrow between two paths points where the bytes go. */
+ * once. The arrow between two paths points where the bytes go, or what is mounted. */
 static void fn_what(sqlite3_context *c, int argc, sqlite3_value **v)
 {
 	const char *call = argc > 3 ? (const char *)sqlite3_value_text(v[3]) : NULL;
-	const char *arrow = call && !strncmp(call, "sendfile", 8) ? "<- " : "-> ";
+	bool back = call && (!strncmp(call, "sendfile", 8) || !strcmp(call, "mount"));
+	const char *arrow = back ? "<- " : "-> ";
 	const char *part[3];
 	char *text;
 

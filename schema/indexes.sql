@@ -7,6 +7,7 @@ CREATE INDEX fds_sockets ON fds (pid, opened) WHERE is_socket;          -- conne
 CREATE INDEX peers_by_fd ON peers (fd);                                 -- connections
 CREATE INDEX strings_watched ON strings (id)
 	WHERE text GLOB '/etc/*' OR instr(text, '/.');                  -- alerts
+CREATE INDEX file_procs_by_file ON file_procs (file);                   -- alerts
 CREATE INDEX file_procs_read ON file_procs (bytes_read)
 	WHERE bytes_read > 0;                                           -- top-readers, summary
 CREATE INDEX file_procs_written ON file_procs (bytes_written)

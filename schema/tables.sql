@@ -155,7 +155,7 @@ CREATE TABLE files (
 	first INTEGER,
 	last INTEGER,
 	processes INTEGER NOT NULL,
-	first_write INTEGER,
+	first_write INTEGER,    -- or put there: by a rename, as a link
 	first_exec INTEGER,
 	first_delete INTEGER,
 	latest INTEGER NOT NULL         -- 1: what its path alone leads to

@@ -1,5 +1,5 @@
 -- Patterns worth a second look. Each has innocent explanations too.
-SELECT alert, pid, comm, path, detail
+SELECT iso(ts_ns) AS time, alert, pid, comm, path, detail
 FROM (
 	SELECT 'executed from a temporary place, or hidden' AS alert, pid, comm, path, detail, ts_ns
 	FROM mark_rows
@@ -8,16 +8,21 @@ FROM (
 		OR (path GLOB '/tmp/*' OR path GLOB '/var/tmp/*' OR path GLOB '/dev/*' OR
 			path GLOB '/run/user/*' OR path GLOB '/memfd:*'))
 	UNION ALL
-	SELECT 'written here, then executed', NULL, NULL, path, NULL, first_exec
+	SELECT 'put here, then executed', NULL, NULL, path, NULL, first_exec
 	FROM file_rows
 	WHERE executed > 0 AND (created > 0 OR first_write IS NOT NULL)
+		AND file_id IN (SELECT file_id FROM file_pids WHERE listed(:pid, pid))
 	UNION ALL
 	SELECT 'executed and deleted', NULL, NULL, path, NULL, first_delete
 	FROM file_rows
 	WHERE executed > 0 AND deleted > 0
+		AND file_id IN (SELECT file_id FROM file_pids WHERE listed(:pid, pid))
 	UNION ALL
-	SELECT 'a secret was read', NULL, NULL, s.text, NULL, f.first
+	SELECT 'a secret was read', p.pid, comm.text, s.text, u.bytes_read || ' bytes', f.first
 	FROM strings s CROSS JOIN files f ON f.path = s.id AND f.bytes_read > 0
+	CROSS JOIN file_procs u ON u.file = f.id AND +u.bytes_read > 0
+	CROSS JOIN procs p ON p.id = u.proc
+	LEFT JOIN strings comm ON comm.id = p.comm
 	WHERE (s.text GLOB '/etc/*' OR instr(s.text, '/.')) -- the index strings_watched
 		AND (s.text GLOB '/etc/shadow' OR s.text GLOB '/etc/gshadow' OR
 			s.text GLOB '/etc/sudoers' OR s.text GLOB '/etc/ssh/ssh_host_*_key' OR
@@ -28,6 +33,7 @@ FROM (
 	SELECT 'a place that makes programs start was written', NULL, NULL, path, NULL, first_write
 	FROM file_rows
 	WHERE first_write IS NOT NULL
+		AND file_id IN (SELECT file_id FROM file_pids WHERE listed(:pid, pid))
 		AND (path GLOB '/etc/cron*' OR path GLOB '/var/spool/cron/*' OR
 			path GLOB '/etc/systemd/*' OR path GLOB '*/systemd/*.service' OR
 			path GLOB '/etc/init.d/*' OR path GLOB '/etc/rc.local' OR
@@ -49,6 +55,11 @@ FROM (
 	WHERE mark = 'mode' AND errno IS NULL -- a name stands last and can hold any digits
 		AND substr(detail, 1, instr(detail || ' name=', ' name=') - 1)
 			GLOB '*0[2-7][0-7][0-7][0-7]*'
+	UNION ALL
+	SELECT 'capabilities given to a file', pid, comm, path, detail, ts_ns
+	FROM mark_rows
+	WHERE mark = 'xattr' AND errno IS NULL AND syscall NOT GLOB '*remove*'
+		AND detail GLOB '*security.capability*'
 	UNION ALL
 	SELECT 'standard input or output became a socket', pid, comm, coalesce(remote, path),
 		'fd ' || fd, opened_ns
@@ -77,9 +88,12 @@ FROM (
 	WHERE mark = 'times' AND errno IS NULL
 )
 WHERE 1
-	AND listed(:pid, pid)
+	AND (pid IS NULL OR listed(:pid, pid)) -- those of no process were chosen above
 	AND path GLOB :path
 	AND ts_ns >= :since
 	AND ts_ns < :until
 ORDER BY ts_ns
 LIMIT :limit
+-- text
+SELECT substr(time, 1, 10) AS day, substr(time, 12, 8) AS time, alert, pid, comm, path, detail
+FROM rows;

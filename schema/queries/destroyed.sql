@@ -10,5 +10,6 @@ ORDER BY ts_ns, seq
 LIMIT :limit
 -- text
 SELECT substr(time, 1, 10) AS day, substr(time, 12, 12) AS time, pid, comm, how, size(size) AS size,
-	mode, owner, replace(substr(mtime, 1, 19), 'T', ' ') AS modified, path
+	CASE WHEN kind NOT IN ('file', 'unknown') THEN kind || coalesce(' ' || mode, '') ELSE mode END AS mode,
+	owner, replace(substr(mtime, 1, 19), 'T', ' ') AS modified, path
 FROM rows;

@@ -11,5 +11,5 @@ ORDER BY ts_ns, seq
 LIMIT :limit
 -- text
 SELECT substr(time, 1, 10) AS day, substr(time, 12, 15) AS time, pid, comm, syscall,
-	coalesce(errno, CAST(ret AS TEXT), '?') AS result, what(path, path2, detail) AS what
+	coalesce(errno, CAST(ret AS TEXT), '?') AS result, what(path, path2, detail, syscall) AS what
 FROM rows;

@@ -1,4 +1,4 @@
--- Files that were written or created here and executed.
+-- Files that were written, created, or put there by a rename or link, and executed.
 SELECT path, kind, dev, ino, mode, owner, grp, size, mtime, bytes_read, bytes_written, created,
 	deleted, renamed, executed, first_time, last_time, processes
 FROM file_rows

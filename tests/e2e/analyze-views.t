@@ -246,6 +246,27 @@ is_(open(tmp + "/files.csv").read(), fanalyze(case, "--files", "--format", "csv"
 r = fanalyze(case, "--sql", "SELECT * FROM nowhere", "--output", tmp + "/never")
 ok(r.returncode == 2 and not os.path.exists(tmp + "/never"), "SQL that fails leaves no file", r.stderr)
 
+# ---- who it was, what it did to the system ----
+system = tmp + "/system.frz"
+r = frec("-q", "-o", system, "--", sys.executable, "-S", "-c", f"""
+import ctypes, os, signal
+libc = ctypes.CDLL(None)
+os.chdir({w!r})
+signal.signal(signal.SIGUSR1, lambda *a: None); os.kill(os.getpid(), signal.SIGUSR1)
+libc.setxattr(b"b", b"user.x", b"y", 1, 0); libc.removexattr(b"b", b"user.x")     # worked or not
+libc.unshare(0x400)                                     # CLONE_FILES
+if os.getuid() == 0: os.setuid(65534)
+""")
+is_(r.returncode, 0, "recorded") or diag(r.stderr)
+if os.getuid() == 0:
+    is_(rows(system, "SELECT uid, user FROM processes"), [{"uid": 65534, "user": None}],
+        "of who became another the name is not told, for it is not known")
+    like(fanalyze(system, "--processes").stdout, r"\b65534\b", "people get the number")
+said = {q: json.loads(fanalyze(system, "--query", q, "--format", "json").stdout) for q in ("xattrs", "namespaces", "signals")}
+is_([(x["syscall"], x["path"]) for x in said["xattrs"]], [("setxattr", w + "/b"), ("removexattr", w + "/b")], "extended attributes")
+is_([(x["syscall"], x["detail"]) for x in said["namespaces"]], [("unshare", "CLONE_FILES")], "namespaces")
+is_([(x["signal"], x["name"], x["what"]) for x in said["signals"]], [(10, "SIGUSR1", "delivered")], "signals have their names")
+
 # ---- the manual ----
 manual = open(HERE + "/docs/fanalyze.1").read()
 help = fanalyze("--help").stdout

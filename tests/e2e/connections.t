@@ -259,4 +259,19 @@ for fd, want in json.loads(r.stdout).items():
     is_(got, {("None" if k == "null" else k): v for k, v in want.items()}, f"peers: fd {fd} by its own account")
     sums = rows(case, f"SELECT sum(bytes_read) AS r, sum(bytes_written) AS w FROM fd_bytes WHERE fd = {fd}")[0]
     is_([sums["r"], sums["w"]], [sum(v[0] for v in got.values()), sum(v[1] for v in got.values())], f"peers: fd {fd} adds up")
+
+# who made a connection made it under all its numbers, and so did those who were given them
+HANDED = r"""
+import os, socket
+l = socket.create_server(("127.0.0.1", 0))
+c = socket.create_connection(l.getsockname()); a, _ = l.accept()
+os.dup2(c.fileno(), 50); os.dup2(a.fileno(), 51)
+if os.fork() == 0:
+    os.write(50, b"out"); os.write(51, b"in"); os._exit(0)
+os.wait(); os.write(50, b"out"); os.write(51, b"in")
+"""
+case = tmp + "/handed.frz"
+is_(frec("-q", "-o", case, "--", sys.executable, "-c", HANDED).returncode, 0, "handed on: recorded")
+got = rows(case, "SELECT fd, direction, bytes_written AS n FROM connections WHERE fd >= 50 ORDER BY fd, opened IS NULL")
+is_([tuple(r.values()) for r in got], [(50, "out", 3)] * 2 + [(51, "in", 2)] * 2, "handed on: a duplicate and a child's have its direction")
 done()
