@@ -234,8 +234,10 @@ static void proc_end(struct rows *r, struct frz_cur c)
 		p[procs_ended] = r->last_ts;
 	if (how == FRZ_GONE_EXIT && WIFEXITED(status))
 		p[procs_exit_code] = WEXITSTATUS(status);
-	if (how == FRZ_GONE_EXIT && WIFSIGNALED(status))
+	if (how == FRZ_GONE_EXIT && WIFSIGNALED(status)) {
 		p[procs_exit_signal] = WTERMSIG(status);
+		p[procs_core] = WCOREDUMP(status) != 0;
+	}
 }
 
 static void io_reading(struct rows *r, struct frz_cur c)

@@ -20,8 +20,8 @@
 
 #define COLS_procs(X) X(pid, 0) X(start_ticks, 0) X(ppid, NIL) X(uid, NIL) X(comm, NIL) \
 	X(exe, NIL) X(cmdline, NIL) X(cwd, NIL) X(root, NIL) X(user, NIL) X(started, NIL) \
-	X(ended, NIL) X(gone, NIL) X(exit_code, NIL) X(exit_signal, NIL) X(first_touch, NIL) \
-	X(last_touch, NIL)
+	X(ended, NIL) X(gone, NIL) X(exit_code, NIL) X(exit_signal, NIL) X(core, 0) \
+	X(first_touch, NIL) X(last_touch, NIL)
 #define COLS_tasks(X) X(tid, 0) X(proc, 0) X(life, 0) X(fdtable, NIL) X(born, NIL) X(gone, NIL) \
 	X(started, NIL) X(ended, NIL) X(io_state, 0) X(base_read, 0) X(base_written, 0) \
 	X(kernel_read, 0) X(kernel_written, 0) X(recorded_read, 0) X(recorded_written, 0) \

@@ -93,6 +93,7 @@ CREATE TABLE procs (
 	gone INTEGER,           -- enum frz_gone
 	exit_code INTEGER,
 	exit_signal INTEGER,
+	core INTEGER NOT NULL,  -- 1: the kernel dumped one
 	first_touch INTEGER,    -- its first and last row in file_procs: between them are others' too
 	last_touch INTEGER
 );

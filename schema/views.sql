@@ -139,6 +139,9 @@ SELECT p.pid, t.tid,
 		printf('differs by %d read', t.recorded_read - t.kernel_read)
 	WHEN t.kernel_read = t.recorded_read THEN
 		printf('differs by %d written', t.recorded_written - t.kernel_written)
+			-- the kernel writes it in the thread's name, and no call does
+			|| CASE WHEN p.core AND t.kernel_written > t.recorded_written
+				THEN ', and a core was dumped' ELSE '' END
 	ELSE printf('differs by %d read, %d written', t.recorded_read - t.kernel_read,
 		t.recorded_written - t.kernel_written)
 	END AS verdict

@@ -267,6 +267,12 @@ is_([(x["syscall"], x["path"]) for x in said["xattrs"]], [("setxattr", w + "/b")
 is_([(x["syscall"], x["detail"]) for x in said["namespaces"]], [("unshare", "CLONE_FILES")], "namespaces")
 is_([(x["signal"], x["name"], x["what"]) for x in said["signals"]], [(10, "SIGUSR1", "delivered")], "signals have their names")
 
+# what the kernel wrote of a core is no call's, and it is said where that comes from
+cored = tmp + "/cored.frz"
+r = frec("-q", "-o", cored, "--", "sh", "-c", "ulimit -c unlimited; kill -SEGV $$", cwd=fresh("core"))
+is_(r.returncode, -11, "recorded a crash")
+like(one(cored, "SELECT verdict FROM io_audit"), r"^(balanced|differs by -\d+ written, and a core was dumped)$", "its audit explains the core")
+
 # ---- the manual ----
 manual = open(HERE + "/docs/fanalyze.1").read()
 help = fanalyze("--help").stdout
