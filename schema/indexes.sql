@@ -1,13 +1,12 @@
 -- indexes.sql - made after an import, when the rows are there. Each serves canned queries, and
 -- there are no more than that: an index costs an import as much as rows do.
-CREATE INDEX fds_by_file ON fds (file);                                 -- deleted-open
+CREATE INDEX fds_by_file ON fds (file);                                 -- deleted-open, alerts
 CREATE INDEX fds_by_path ON fds (path);                                 -- bytes, top-*: --path
 CREATE INDEX fds_by_pid ON fds (pid, opened);                           -- bytes
 CREATE INDEX fds_sockets ON fds (pid, opened) WHERE is_socket;          -- connections, alerts
 CREATE INDEX peers_by_fd ON peers (fd);                                 -- connections
 CREATE INDEX strings_watched ON strings (id)
 	WHERE text GLOB '/etc/*' OR instr(text, '/.');                  -- alerts
-CREATE INDEX file_procs_by_file ON file_procs (file);                   -- alerts
 CREATE INDEX file_procs_read ON file_procs (bytes_read)
 	WHERE bytes_read > 0;                                           -- top-readers, summary
 CREATE INDEX file_procs_written ON file_procs (bytes_written)

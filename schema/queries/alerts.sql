@@ -18,10 +18,10 @@ FROM (
 	WHERE executed > 0 AND deleted > 0
 		AND file_id IN (SELECT file_id FROM file_pids WHERE listed(:pid, pid))
 	UNION ALL
-	SELECT 'a secret was read', p.pid, comm.text, s.text, u.bytes_read || ' bytes', f.first
+	SELECT 'a secret was read', p.pid, comm.text, s.text, sum(d.bytes_read) || ' bytes', f.first
 	FROM strings s CROSS JOIN files f ON f.path = s.id AND f.bytes_read > 0
-	CROSS JOIN file_procs u ON u.file = f.id AND +u.bytes_read > 0
-	CROSS JOIN procs p ON p.id = u.proc
+	CROSS JOIN fds d ON d.file = f.id AND d.bytes_read > 0
+	CROSS JOIN procs p ON p.id = d.proc
 	LEFT JOIN strings comm ON comm.id = p.comm
 	WHERE (s.text GLOB '/etc/*' OR instr(s.text, '/.')) -- the index strings_watched
 		AND (s.text GLOB '/etc/shadow' OR s.text GLOB '/etc/gshadow' OR
@@ -29,6 +29,7 @@ FROM (
 			s.text GLOB '*/.ssh/id_*' OR s.text GLOB '*/.netrc' OR
 			s.text GLOB '*/.gnupg/*' OR s.text GLOB '*/.aws/credentials' OR
 			s.text GLOB '*/.kube/config')
+	GROUP BY f.id, p.id
 	UNION ALL
 	SELECT 'a place that makes programs start was written', NULL, NULL, path, NULL, first_write
 	FROM file_rows
