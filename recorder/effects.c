@@ -201,6 +201,10 @@ void effects_at_exit(struct capture *c, struct tracee *t, int64_t ret, uint64_t 
 		if (fd && fd->bound && (ret == 0 || ret == -EINPROGRESS))
 			readdress(c, t, fd, ret);
 		break;
+	case FRZ_FX_EXEC:
+		if (ret < 0) /* it may have read the file's head before it refused it */
+			life_io(c, t, FRZ_IO_AFTER_EXEC, now_ns);
+		break;
 	case FRZ_FX_MMAP:
 	case FRZ_FX_MUNMAP:
 	case FRZ_FX_MPROTECT:

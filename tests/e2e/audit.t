@@ -48,6 +48,9 @@ def launched(name, argv, threads=1, setup="", env=None, timeout=300):
 
 
 TREE = f"i=0; while [ $i -lt {40 * MUCH} ]; do mkdir -p in/d$i; head -c $((i * 1777 % 60000)) /dev/urandom >in/d$i/f; i=$((i + 1)); done"
+launched("failing execve", ["sh", "-c", "cat in/a; for p in ./plain ./lost ./cut ./none ./dir; do $p; cat in/a; done; cat in/a; exit 0"],
+         threads=7, setup="""mkdir in dir; echo text >in/a; echo 'cat in/a' >plain
+printf '#!/no/such/interpreter\\n' >lost; head -c 1000 /bin/true >cut; chmod +x plain lost cut""")
 launched("cp", ["cp", "-a", "in", "out"], setup=TREE)
 launched("tar", ["tar", "czf", "out.tar.gz", "in"], threads=2, setup=TREE)
 REPO = TREE + "; git init -q repo; cp -r in repo; cd repo; git add .; git -c user.name=a -c user.email=a@b commit -q -m x"
