@@ -8,6 +8,7 @@
 #include "caseinfo.h"
 #include "db.h"
 #include "embedded.h"
+#include "flags.h"
 #include "message.h"
 #include "spans.h"
 
@@ -307,6 +308,16 @@ static void fn_also(sqlite3_context *c, int argc, sqlite3_value **v)
 	sqlite3_result_text(c, text, -1, SQLITE_TRANSIENT);
 }
 
+/* signame(number): "SIGTERM"; NULL: it has no name. */
+static void fn_signame(sqlite3_context *c, int argc, sqlite3_value **v)
+{
+	const char *name = frz_flag_name(FRZ_SET_SIGNAL, (uint64_t)sqlite3_value_int64(v[0]));
+
+	(void)argc;
+	if (name)
+		sqlite3_result_text(c, name, -1, SQLITE_STATIC);
+}
+
 bool query_functions(sqlite3 *db)
 {
 	static const struct {
@@ -314,8 +325,9 @@ bool query_functions(sqlite3 *db)
 		int args;
 		void (*fn)(sqlite3_context *, int, sqlite3_value **);
 	} all[] = {
-		{ "size", 1, fn_size },	    { "dur", 1, fn_dur },    { "iso", 1, fn_iso },
-		{ "listed", 2, fn_listed }, { "what", -1, fn_what }, { "also", -1, fn_also },
+		{ "size", 1, fn_size },	      { "dur", 1, fn_dur },    { "iso", 1, fn_iso },
+		{ "listed", 2, fn_listed },   { "what", -1, fn_what }, { "also", -1, fn_also },
+		{ "signame", 1, fn_signame },
 	};
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
